@@ -1,0 +1,22 @@
+package facts
+
+import "github.com/imglint/imglint/pkg/finding"
+
+// Dockerfile tells where in the user's Dockerfile the image's config fields
+// were set.
+type Dockerfile struct {
+	File string `json:"file"` // as the user would name it
+	// Base is the image of the final stage's FROM.
+	Base string `json:"base,omitempty"`
+	// Fields are the instructions that decided each field, in file order.
+	Fields map[finding.Field][]Instruction `json:"fields,omitempty"`
+	// End is the line of the last instruction: where one can be added.
+	End int `json:"end,omitempty"`
+}
+
+// Instruction is one instruction of a Dockerfile.
+type Instruction struct {
+	Line    int    `json:"line"`
+	EndLine int    `json:"endLine"`
+	Text    string `json:"text"` // as written, lines joined by \n
+}

@@ -1,0 +1,51 @@
+// Package facts holds what imglint learned about one image: data only.
+// Collectors fill it, rules read it, and its JSON form is what test fixtures
+// record.
+package facts
+
+import (
+	"errors"
+	"time"
+
+	"github.com/imglint/imglint/pkg/finding"
+)
+
+// Facts is everything that was learned about one image on one platform.
+type Facts struct {
+	Image      Image       `json:"image"`
+	Target     Target      `json:"target"`
+	Launch     Launch      `json:"launch"`
+	Prediction Prediction  `json:"prediction"`
+	Dockerfile *Dockerfile `json:"dockerfile,omitempty"`
+	// Run is the unmodified start of the image; nil when it was not started.
+	Run *Run `json:"run,omitempty"`
+	// Wrapped is the second start, made only after Run exited with 0.
+	Wrapped    *Run                 `json:"wrapped,omitempty"`
+	NotChecked []finding.NotChecked `json:"notChecked,omitempty"`
+}
+
+// Tri is a truth value that can be unknown, which is its zero value.
+type Tri string
+
+// The values of Tri.
+const (
+	Unknown Tri = ""
+	Yes     Tri = "yes"
+	No      Tri = "no"
+)
+
+// Millis is a duration whose JSON form is whole milliseconds.
+type Millis int64
+
+// Duration converts to the standard library's type.
+func (m Millis) Duration() time.Duration { return time.Duration(m) * time.Millisecond }
+
+// Seconds converts to seconds.
+func (m Millis) Seconds() float64 { return float64(m) / 1000 }
+
+// ToMillis rounds d down to milliseconds.
+func ToMillis(d time.Duration) Millis { return Millis(d / time.Millisecond) }
+
+// ErrNotExamined is what an image's file system answers about a path that it
+// did not look at. It is not a proof of absence; fs.ErrNotExist is.
+var ErrNotExamined = errors.New("not examined")
