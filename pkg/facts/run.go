@@ -237,7 +237,7 @@ func (r *Run) Answers(port int) []Event {
 // probe accepts.
 func (r *Run) Passed(port int, probe Probe) (Event, bool) {
 	for _, e := range r.Answers(port) {
-		if !e.Answer.Loopback() && e.Answer.Class == ClassHTTP && probe.Accepts(e.Answer.Status) {
+		if !e.Answer.Loopback() && probe.Passes(*e.Answer) {
 			return e, true
 		}
 	}

@@ -12,6 +12,29 @@ type Target struct {
 	BootWindow time.Duration `json:"bootWindow"`
 	// Env is what the platform adds to the environment, KEY=VALUE.
 	Env []string `json:"env,omitempty"`
+	// MaxBootWindow is the largest boot window that can be set; 0: not known.
+	MaxBootWindow time.Duration `json:"maxBootWindow,omitempty"`
+	// StopGrace is how long a stopping container has between SIGTERM and
+	// SIGKILL; 0: not known.
+	StopGrace time.Duration `json:"stopGrace,omitempty"`
+	// Architectures lists what the platform runs, GOARCH spelling; empty: not known.
+	Architectures []string `json:"architectures,omitempty"`
+	// LoopbackReached: the platform asks from inside the container's network,
+	// so a listener on 127.0.0.1 is enough.
+	LoopbackReached bool `json:"loopbackReached,omitempty"`
+	// PrivilegedPorts: a user other than root may bind a port below 1024.
+	PrivilegedPorts Tri      `json:"privilegedPorts,omitempty"`
+	Settings        Settings `json:"settings,omitzero"`
+	// Assumed lists what the platform does not document and imglint chose, for a reader.
+	Assumed []string `json:"assumed,omitempty"`
+}
+
+// Settings is what a user types to change what the platform demands: every
+// way there is, the current one first.
+type Settings struct {
+	Port       []string `json:"port,omitempty"`
+	BootWindow []string `json:"bootWindow,omitempty"`
+	Strict     []string `json:"strict,omitempty"`
 }
 
 // Endpoint is the port the platform sends its probe to.
@@ -25,9 +48,12 @@ type Endpoint struct {
 
 // Probe is the request the platform makes.
 type Probe struct {
+	// TCP: the platform only opens a connection. The request below is then
+	// made to see who is there, and any answer will do.
+	TCP    bool   `json:"tcp,omitempty"`
 	Method string `json:"method"`
 	Path   string `json:"path"`
-	Host   string `json:"host"`
+	Host   string `json:"host"` // "": the address that is asked, ADDRESS:PORT
 	// Accept lists the accepted statuses; empty: any HTTP answer will do.
 	Accept []StatusRange `json:"accept,omitempty"`
 	// TryTimeout bounds one request.
@@ -51,4 +77,15 @@ func (p Probe) Accepts(status int) bool {
 		}
 	}
 	return false
+}
+
+// Passes reports whether the outcome of one probe request is good enough.
+func (p Probe) Passes(a Answer) bool {
+	switch a.Class {
+	case ClassRefused, ClassFailed:
+		return false
+	case ClassHTTP:
+		return p.TCP || p.Accepts(a.Status)
+	}
+	return p.TCP
 }
