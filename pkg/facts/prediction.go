@@ -1,5 +1,7 @@
 package facts
 
+import "github.com/imglint/imglint/pkg/finding"
+
 // Prediction is what the catalogue says about a launch's program.
 type Prediction struct {
 	// Server is the catalogue entry's id, "" when the program is not known.
@@ -80,4 +82,9 @@ type Remedy struct {
 	// Edit is set when a file of the image must change: what to write where.
 	// imglint does not apply it.
 	Edit string `json:"edit,omitempty"`
+	// Instruction is the Dockerfile instruction that makes the change, and
+	// Change the same as overrides; filled in by the collector when the change
+	// can be mapped back to the image's config exactly.
+	Instruction string         `json:"instruction,omitempty"`
+	Change      finding.Change `json:"change,omitzero"`
 }

@@ -127,10 +127,10 @@ type Fix struct {
 
 // Change overrides an image's config. A nil slice leaves the field alone.
 type Change struct {
-	Entrypoint []string
-	Cmd        []string
-	Env        []string // KEY=VALUE, added or replaced
-	Expose     []string // PORT/PROTOCOL, the whole new set
+	Entrypoint []string `json:"entrypoint,omitempty"`
+	Cmd        []string `json:"cmd,omitempty"`
+	Env        []string `json:"env,omitempty"`    // KEY=VALUE, added or replaced
+	Expose     []string `json:"expose,omitempty"` // PORT/PROTOCOL, the whole new set
 }
 
 // Empty reports whether the change changes nothing.
