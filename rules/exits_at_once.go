@@ -1,0 +1,101 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/finding"
+	"github.com/imglint/imglint/pkg/rule"
+)
+
+// ExitsAtOnce reports a container that ended by itself before the health
+// check could pass, with its command, its exit code or signal, what that code
+// usually means, and the last lines it wrote.
+//
+// Why it fails: there is nothing left to answer. The platform reports only
+// that the container exited, with its command and its code.
+//
+// Fix: the last lines of the log name the reason; run the same command with
+// docker run to try again.
+var ExitsAtOnce = &rule.Rule{
+	ID:       "exits-at-once",
+	Title:    "the container exited before it answered",
+	Severity: finding.Error,
+	Needs:    rule.NeedsRun,
+	After:    []*rule.Rule{NoCommand, CommandNotFound, CommandNotExecutable, WrongArchitecture, UnexpandedVariable, InteractiveCommand, Daemonizes, OutOfMemory},
+	Check:    checkExitsAtOnce,
+}
+
+func checkExitsAtOnce(p *rule.Pass) {
+	exit := p.Run.Exit
+	if exit == nil || passed(p) {
+		return
+	}
+	if exit.Refused != "" {
+		p.Report(finding.Finding{
+			Message: "the container cannot be started: " + clip(exit.Refused, 300),
+			Place:   where(p),
+		})
+		return
+	}
+	p.Report(finding.Finding{
+		Message:  fmt.Sprintf("the container exited with %s after %s: %s", status(exit), seconds(exit.T), commandLine(p.Launch.Argv)),
+		Place:    where(p),
+		Evidence: append(exitMeaning(p), logTail(p, 8)...),
+		Fix:      &finding.Fix{Description: advice(p)},
+	})
+}
+
+func status(exit *facts.Exit) string {
+	if exit.Signal != "" {
+		return fmt.Sprintf("code %d (%s)", exit.Code, exit.Signal)
+	}
+	return fmt.Sprintf("code %d", exit.Code)
+}
+
+// meanings of exit codes: 126, 127 and 128+n are the shell's convention (POSIX
+// XCU 2.8.2); gunicorn's 3 and 4 are in its arbiter.py and were measured.
+var meanings = map[int]string{
+	0:   "code 0 means that the program ended by itself, as if its work were done",
+	1:   "code 1 is a program's general error",
+	2:   "code 2 usually means that the program did not understand its arguments",
+	126: "code 126 means that the command was found but could not be executed",
+	127: "code 127 means that a command was not found",
+	132: "SIGILL: the program uses instructions that this CPU does not have",
+	134: "SIGABRT: the program stopped itself after an internal error",
+	135: "SIGBUS: the program read memory that is not there (often a full or small /dev/shm)",
+	137: "SIGKILL: something killed the program without the memory limit being reached",
+	139: "SIGSEGV: the program crashed",
+	143: "SIGTERM: something asked the program to stop",
+}
+
+func exitMeaning(p *rule.Pass) []finding.Evidence {
+	text := meanings[p.Run.Exit.Code]
+	if p.Prediction.Server == "gunicorn" {
+		switch p.Run.Exit.Code {
+		case 3:
+			text = "gunicorn's code 3 means that a worker failed to boot: importing the application raised an error"
+		case 4:
+			text = "gunicorn's code 4 means that the application object was not found in the module"
+		}
+	}
+	if p.Prediction.Ends != "" {
+		text = p.Prediction.Ends
+	}
+	if text == "" {
+		return nil
+	}
+	return []finding.Evidence{{Kind: "seen", Text: text, At: p.Run.Exit.T.Seconds()}}
+}
+
+func advice(p *rule.Pass) string {
+	switch {
+	case p.Run.Exit.Code == 0 && len(p.Run.Log.Lines) == 0:
+		return "make CMD a program that keeps running in the foreground"
+	case p.Run.Exit.Code == 0:
+		return "make CMD a program that keeps running in the foreground; this one said it was done"
+	case len(p.Run.Log.Lines) == 0:
+		return "it wrote nothing; run it by hand to see: docker run --rm " + shellQuote(p.Image.Ref)
+	}
+	return "mend what the last lines of its log say, then try again: docker run --rm " + shellQuote(p.Image.Ref)
+}

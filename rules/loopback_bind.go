@@ -1,0 +1,108 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/finding"
+	"github.com/imglint/imglint/pkg/rule"
+)
+
+// LoopbackBind reports a server that listens on 127.0.0.1, ::1 or localhost
+// only.
+//
+// Why it fails: the loopback address is inside the container. The platform
+// asks from outside, at the container's own address, where the connection is
+// refused. A curl inside the container answers, which hides the problem.
+//
+// Fix: listen on 0.0.0.0 (all interfaces). Many servers do not by default:
+// gunicorn, uvicorn, flask, Django's runserver.
+var LoopbackBind = &rule.Rule{
+	ID:       "loopback-bind",
+	Title:    "listens on the loopback address only",
+	Severity: finding.Error,
+	Needs:    rule.NeedsEither,
+	After:    []*rule.Rule{CommandNotFound, CommandNotExecutable, WrongArchitecture, InteractiveCommand, Daemonizes, OutOfMemory, ExitsAtOnce},
+	Check:    checkLoopbackBind,
+}
+
+func checkLoopbackBind(p *rule.Pass) {
+	if passed(p) {
+		return
+	}
+	if p.Run == nil {
+		predictLoopbackBind(p)
+		return
+	}
+	listeners := tcp(p)
+	if p.Run.Exit != nil || len(listeners) == 0 {
+		return
+	}
+	if here := on(listeners, p.Target.Endpoint.Port); len(here) > 0 {
+		listeners = here
+	}
+	for _, l := range listeners {
+		if l.Scope() != facts.ScopeLoopback {
+			return
+		}
+	}
+	l, _ := answering(p, listeners)
+	p.Report(finding.Finding{
+		Message:  fmt.Sprintf("%s listens on %s, which nothing outside the container can reach", owner(p, l), l.Address()),
+		Detail:   reason(p, l.Port),
+		Place:    where(p),
+		Evidence: []finding.Evidence{sight(p, l)},
+		Fix:      publicFix(p, l.Port),
+	})
+}
+
+func predictLoopbackBind(p *rule.Pass) {
+	if !predictable(p) || p.Launch.Ends != "" || p.Prediction.Daemonizes == facts.Yes {
+		return
+	}
+	listens := predictedTCP(p)
+	for _, l := range listens {
+		if l.Scope != facts.ScopeLoopback {
+			return
+		}
+	}
+	if len(listens) == 0 {
+		return
+	}
+	l := listens[0]
+	p.Report(finding.Finding{
+		Message:  fmt.Sprintf("%s will listen on %s, which nothing outside the container can reach", program(p), listenAddress(l)),
+		Detail:   l.HostFrom,
+		Place:    where(p),
+		Evidence: []finding.Evidence{{Kind: "read", Text: expected(p, l)}},
+		Fix:      publicFix(p, l.Port),
+	})
+}
+
+// reason is where the catalogue says the loopback address comes from, when
+// the prediction is the one that was seen.
+func reason(p *rule.Pass, port int) string {
+	for _, l := range predictedTCP(p) {
+		if l.Port == port && l.Scope == facts.ScopeLoopback {
+			return l.HostFrom
+		}
+	}
+	return ""
+}
+
+// publicHints tell how to bind all interfaces in programs' own code.
+var publicHints = map[string]string{
+	"node":   "server.listen(%d, '0.0.0.0')",
+	"nodejs": "server.listen(%d, '0.0.0.0')",
+}
+
+func publicFix(p *rule.Pass, port int) *finding.Fix {
+	if fix := remedy(p.Prediction.FixPublic); fix != nil {
+		return fix
+	}
+	text := fmt.Sprintf("make %s listen on 0.0.0.0:%d instead of localhost", program(p), port)
+	if hint, ok := publicHints[p.Prediction.Server]; ok {
+		text += ", in its code: " + fmt.Sprintf(hint, port)
+	}
+	return &finding.Fix{Description: text}
+}

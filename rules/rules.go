@@ -1,0 +1,44 @@
+// Package rules holds the checks, one file each, and the one list of them.
+package rules
+
+import (
+	"github.com/imglint/imglint/pkg/rule"
+)
+
+// All lists every rule, causes before their effects. Findings come in this order.
+var All = []*rule.Rule{
+	NoCommand,
+	CommandNotFound,
+	CommandNotExecutable,
+	WrongArchitecture,
+	UnexpandedVariable,
+	InteractiveCommand,
+	Daemonizes,
+	OutOfMemory,
+	ExitsAtOnce,
+	MissingExpose,
+	UDPOnlyExpose,
+	LoopbackBind,
+	IPv6OnlyBind,
+	UnexposedPort,
+	WrongEndpointPort,
+	NotHTTP,
+	TLSOnPort,
+	StatusRefused,
+	GunicornWorkerTimeout,
+	SlowResponse,
+	SlowBoot,
+	NeverListens,
+	GunicornNoPreload,
+	GunicornShortTimeout,
+}
+
+// Find returns the rule of an ID, nil if there is none.
+func Find(id string) *rule.Rule {
+	for _, r := range All {
+		if r.ID == id {
+			return r
+		}
+	}
+	return nil
+}
