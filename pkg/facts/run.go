@@ -56,6 +56,7 @@ const (
 	EventAnswer    EventKind = "answer"     // Answer: a probe request ended
 	EventOOM       EventKind = "oom"        // the kernel killed a process of the container for memory
 	EventMainExit  EventKind = "main-exit"  // Exit: the main process of a wrapped run ended
+	EventSurvivor  EventKind = "survivor"   // Process: it outlived the main process of a wrapped run
 	EventLost      EventKind = "lost"       // the observer inside was killed
 )
 

@@ -16,9 +16,14 @@ const (
 	// RoleWrap: stay PID 1, run the program as a session leader whose parent
 	// is not PID 1, and watch what outlives it.
 	RoleWrap = "wrap"
-	// RoleObserve is used by the binary on itself.
+	// RoleObserve and RoleShim are used by the binary on itself.
 	RoleObserve = "observe"
+	RoleShim    = "shim"
 )
+
+// MountPoint is where the binary is mounted in a container, hidden from what
+// is reported about it.
+const MountPoint = "/.imglint"
 
 // Config is what the observer is told. It travels as base64 JSON in the
 // second argument; the program's words follow after "--".
@@ -42,6 +47,17 @@ const (
 	FrameMark = '\x1e'
 	MaxFrame  = 4096
 )
+
+// Ready is the first line of a cell's stdout. Error says what it could not set
+// up; the cell holds its namespace all the same.
+type Ready struct {
+	Ready   bool   `json:"ready"`
+	Address string `json:"address,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
+// MaxRead is the most that one "read" answers, whatever Max says.
+const MaxRead = 4 << 20
 
 // FileRequest asks a cell about its root file system. Paths are absolute;
 // links are followed inside the root but for lstat and readlink.
