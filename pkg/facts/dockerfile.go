@@ -12,6 +12,12 @@ type Dockerfile struct {
 	Fields map[finding.Field][]Instruction `json:"fields,omitempty"`
 	// End is the line of the last instruction: where one can be added.
 	End int `json:"end,omitempty"`
+	// Target is the name of the stage that was built; "" is the last one.
+	Target    string            `json:"target,omitempty"`
+	BuildArgs map[string]string `json:"buildArgs,omitempty"`
+	// BaseUnknown: Base's own config could not be read, so an image computed
+	// without a build lacks what it inherits.
+	BaseUnknown bool `json:"baseUnknown,omitempty"`
 }
 
 // Instruction is one instruction of a Dockerfile.

@@ -43,6 +43,7 @@ type Config struct {
 	StopSignal  string            `json:"stopSignal,omitempty"`
 	Healthcheck *Healthcheck      `json:"healthcheck,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
+	OnBuild     []string          `json:"onBuild,omitempty"`
 }
 
 // Argv is what the container engine executes: ENTRYPOINT followed by CMD.
