@@ -15,8 +15,8 @@ import (
 // Why it may fail: up to gunicorn 21.2.0 a worker that needs longer than
 // --timeout (30 s) to load the application is killed and started again for
 // ever. From 22.0.0 a booting worker is left alone, and this rule is silent.
-// When the image was run, it warns only if the boot took a large part of the
-// timeout; from the image alone it is a note.
+// An application that loads quickly on a laptop may need ten times as long on
+// the share of a CPU that a platform gives it.
 //
 // Fix: --preload loads the application once, before the workers are started.
 var GunicornNoPreload = &rule.Rule{
@@ -33,16 +33,15 @@ func checkGunicornNoPreload(p *rule.Pass) {
 	if g == nil || !certain(p) || g.KillsBooting != facts.Yes || g.Preload != facts.No || g.Async != facts.No || g.Timeout <= 0 {
 		return
 	}
-	severity, took := workerRisk(p, g)
-	if severity == 0 {
+	risky, took := workerRisk(p, g)
+	if !risky {
 		return
 	}
 	p.Report(finding.Finding{
-		Severity: severity,
-		Basis:    basisOf(took),
-		Message:  fmt.Sprintf("gunicorn %s loads the application in every worker and kills a worker that needs more than %ds for it%s", p.Prediction.Version, g.Timeout, took),
-		Place:    where(p),
-		Detail:   g.TimeoutFrom,
-		Fix:      remedy(g.FixPreload),
+		Basis:   basisOf(took),
+		Message: fmt.Sprintf("gunicorn %s loads the application in every worker and kills a worker that needs more than %ds for it%s", p.Prediction.Version, g.Timeout, took),
+		Place:   where(p),
+		Detail:  g.TimeoutFrom,
+		Fix:     remedy(g.FixPreload),
 	})
 }

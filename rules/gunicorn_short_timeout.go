@@ -13,9 +13,8 @@ import (
 //
 // Why it may fail: up to gunicorn 21.2.0 async workers are killed while they
 // boot like sync ones, and --preload does not help where the slow part is an
-// ASGI application's own start-up. From 22.0.0 this rule is silent. When the
-// image was run, it warns only if the boot took a large part of the timeout;
-// from the image alone it is a note.
+// ASGI application's own start-up. From 22.0.0 a booting worker is left alone,
+// and this rule is silent.
 //
 // Fix: raise --timeout above the longest boot you expect.
 var GunicornShortTimeout = &rule.Rule{
@@ -32,16 +31,15 @@ func checkGunicornShortTimeout(p *rule.Pass) {
 	if g == nil || !certain(p) || g.KillsBooting != facts.Yes || g.Async != facts.Yes && !g.ASGI || g.Timeout <= 0 {
 		return
 	}
-	severity, took := workerRisk(p, g)
-	if severity == 0 {
+	risky, took := workerRisk(p, g)
+	if !risky {
 		return
 	}
 	p.Report(finding.Finding{
-		Severity: severity,
-		Basis:    basisOf(took),
-		Message:  fmt.Sprintf("gunicorn %s kills a %s worker that needs more than %ds to boot%s", p.Prediction.Version, g.WorkerClass, g.Timeout, took),
-		Place:    where(p),
-		Detail:   g.TimeoutFrom,
-		Fix:      remedy(g.FixTimeout),
+		Basis:   basisOf(took),
+		Message: fmt.Sprintf("gunicorn %s kills a %s worker that needs more than %ds to boot%s", p.Prediction.Version, g.WorkerClass, g.Timeout, took),
+		Place:   where(p),
+		Detail:  g.TimeoutFrom,
+		Fix:     remedy(g.FixTimeout),
 	})
 }

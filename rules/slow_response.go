@@ -45,7 +45,7 @@ func checkSlowResponse(p *rule.Pass) {
 	if len(here) == 0 {
 		return
 	}
-	if answer, ok := lastOutside(p, endpoint); ok && answer.Class != facts.ClassSilent {
+	if answer, ok := lastOutside(p, endpoint); ok && answer.Class != facts.ClassSilent && answer.Class != facts.ClassRefused && answer.Class != facts.ClassFailed {
 		return
 	}
 	l := here[0]

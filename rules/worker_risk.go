@@ -11,25 +11,24 @@ import (
 
 // This file holds what the rules about gunicorn's worker timeout share.
 
-// commonTimeout is gunicorn's default worker timeout in seconds: from the
-// image alone a longer one is no risk worth a word.
+// commonTimeout is gunicorn's default worker timeout in seconds: somebody who
+// chose a longer one has thought of it.
 const commonTimeout = 30
 
-// workerRisk tells how near a worker's boot comes to its timeout: a warning
-// when a run showed that it took a large part of it, a note when there was no
-// run, nothing when a run showed that there is time enough.
-func workerRisk(p *rule.Pass, g *facts.Gunicorn) (finding.Severity, string) {
+// workerRisk tells whether a worker's boot may come near its timeout: where the
+// timeout is no longer than gunicorn's default, or a run showed that the boot
+// took a large part of it. The text says how long it took in the run.
+func workerRisk(p *rule.Pass, g *facts.Gunicorn) (risky bool, took string) {
+	short := g.Timeout <= commonTimeout
 	if p.Run == nil {
-		if g.Timeout > commonTimeout {
-			return 0, ""
-		}
-		return finding.Note, ""
+		return short, ""
 	}
 	boot, ok := firstAnswer(p)
-	if !ok || boot.Duration() < time.Duration(g.Timeout)*time.Second/2 {
-		return 0, ""
+	if !ok {
+		return short, ""
 	}
-	return finding.Warning, fmt.Sprintf(" (seen: first answer after %s)", seconds(boot))
+	near := boot.Duration() >= time.Duration(g.Timeout)*time.Second/2
+	return short || near, fmt.Sprintf(" (here the first answer came after %s)", seconds(boot))
 }
 
 func basisOf(seen string) finding.Basis {
