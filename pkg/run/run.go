@@ -15,6 +15,7 @@ type Spec struct {
 	Argv    []string // ENTRYPOINT and CMD as they will be executed
 	Env     []string // KEY=VALUE, on top of the image's own
 	User    string   // "" is the image's own
+	Volumes []string // as docker run -v takes them; for engines
 	Target  facts.Target
 	Limits  Limits
 	Settle  time.Duration // how long PID 1 must live on after a good answer; at least 300 ms

@@ -1,0 +1,286 @@
+package run
+
+import (
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/imglint/imglint/pkg/facts"
+)
+
+// How long to wait before a run is ended although its boot window is not
+// over. Each is a trade between a developer's time and a late surprise.
+const (
+	// MinSettle: a daemonizing nginx was seen to answer 200 before its first
+	// process had ended; 300 ms later it was always gone.
+	MinSettle = 300 * time.Millisecond
+	// sessionSettle: a process in a session of its own is what a daemon looks like.
+	sessionSettle = time.Second
+	// closedStable: a server that closes every connection may still be booting behind.
+	closedStable = 5 * time.Second
+	// quietStable: a debug port may open first and the real one seconds later.
+	quietStable = 15 * time.Second
+	// wrappedStable: a wrapped run is made to see the first process end, so a
+	// good answer alone does not end it.
+	wrappedStable = 5 * time.Second
+	// SurvivorsFor bounds how long survivors of a wrapped run are watched.
+	SurvivorsFor = 10 * time.Second
+	// survivorsGrace is for their report to arrive.
+	survivorsGrace = 5 * time.Second
+)
+
+const never = facts.Millis(math.MaxInt64)
+
+// Decider says when a run can be ended. It is told what happens, in order,
+// and has no clock of its own: times are those of facts.Run.
+type Decider struct {
+	spec     Spec
+	settle   facts.Millis
+	open     []facts.Socket
+	outcomes map[netip.AddrPort]outcome
+	session  int // of the first process
+
+	good      facts.Millis // first good answer; never: none yet
+	sockets   facts.Millis // last change of the listeners
+	processes facts.Millis // last change of the processes
+	logged    facts.Millis
+	mainExit  facts.Millis
+	lost      facts.Millis
+	exited    bool
+}
+
+// outcome is the last answer on an address and when its class first came.
+type outcome struct {
+	answer facts.Answer
+	since  facts.Millis
+}
+
+// NewDecider returns a decider for one run.
+func NewDecider(spec Spec) *Decider {
+	return &Decider{
+		spec:     spec,
+		settle:   facts.ToMillis(max(spec.Settle, MinSettle)),
+		outcomes: map[netip.AddrPort]outcome{},
+		good:     never,
+		mainExit: never,
+		lost:     never,
+	}
+}
+
+// Event tells the decider what the observer saw.
+func (d *Decider) Event(e facts.Event) {
+	switch e.Kind {
+	case facts.EventListening:
+		d.open = append(d.open, *e.Socket)
+		d.sockets = e.T
+	case facts.EventClosed:
+		d.open = slices.DeleteFunc(d.open, func(s facts.Socket) bool {
+			return s.Inode == e.Socket.Inode && s.Address() == e.Socket.Address()
+		})
+		d.sockets = e.T
+	case facts.EventProcess:
+		d.process(*e.Process)
+		d.processes = e.T
+	case facts.EventAnswer:
+		d.answer(e)
+	case facts.EventMainExit:
+		d.mainExit = e.T
+	case facts.EventLost:
+		d.lost = e.T
+	}
+}
+
+// Log tells the decider that the program wrote a line.
+func (d *Decider) Log(t facts.Millis) { d.logged = t }
+
+// Exit tells the decider that the container ended by itself.
+func (d *Decider) Exit() { d.exited = true }
+
+func (d *Decider) process(p facts.Process) {
+	if d.session == 0 {
+		d.session = p.SID
+	}
+	if p.SID != d.session {
+		d.settle = max(d.settle, facts.ToMillis(sessionSettle))
+	}
+}
+
+func (d *Decider) answer(e facts.Event) {
+	a := *e.Answer
+	key := netip.AddrPortFrom(a.To, uint16(a.Port))
+	since := e.T
+	if last, ok := d.outcomes[key]; ok && last.answer.Class == a.Class && last.answer.Status == a.Status {
+		since = last.since
+	}
+	d.outcomes[key] = outcome{a, since}
+	if !a.Loopback() && d.asked(a.Port) && a.Class == facts.ClassHTTP && d.spec.Target.Probe.Accepts(a.Status) {
+		d.good = min(d.good, e.T)
+	}
+}
+
+// asked reports whether the platform asks the port. Where it cannot know one,
+// an answer on any port is all there is to learn.
+func (d *Decider) asked(port int) bool {
+	endpoint := d.spec.Target.Endpoint.Port
+	return endpoint == 0 || endpoint == port
+}
+
+// Decide returns why the run is to be ended now, or "" and the time to ask
+// again if nothing happens until then.
+func (d *Decider) Decide(now facts.Millis) (facts.Stop, facts.Millis) {
+	if d.exited {
+		if d.spec.Wrapped && d.mainExit != never {
+			return facts.StopSurvivors, now
+		}
+		return facts.StopExited, now
+	}
+	due, stop := d.due()
+	if now >= due {
+		return stop, now
+	}
+	return "", due
+}
+
+// due returns when the run ends if nothing else happens, and why.
+func (d *Decider) due() (facts.Millis, facts.Stop) {
+	if d.mainExit != never {
+		return d.mainExit + facts.ToMillis(SurvivorsFor+survivorsGrace), facts.StopSurvivors
+	}
+	if d.good != never {
+		return d.good + d.settled(), facts.StopAnswered
+	}
+	due, stop := facts.ToMillis(d.spec.Target.BootWindow), facts.StopWindow
+	if d.spec.Wrapped {
+		return due, stop
+	}
+	sooner := func(t facts.Millis, why facts.Stop) {
+		if t < due {
+			due, stop = t, why
+		}
+	}
+	if d.lost != never {
+		sooner(d.lost+facts.ToMillis(closedStable), facts.StopLost)
+	}
+	if at, ok := d.endpoint(); ok {
+		sooner(d.spoken(at))
+	} else {
+		sooner(d.proved(), facts.StopProof)
+		sooner(d.quiet(), facts.StopQuiet)
+	}
+	return due, stop
+}
+
+func (d *Decider) settled() facts.Millis {
+	if d.spec.Wrapped {
+		return max(d.settle, facts.ToMillis(wrappedStable))
+	}
+	return d.settle
+}
+
+// reachable reports whether others can connect to the listener over IPv4.
+func reachable(s facts.Socket) bool {
+	scope := s.Scope()
+	return s.Network == "tcp" && (scope == facts.ScopeAny || scope == facts.ScopeAddress)
+}
+
+// endpoint reports whether a reachable listener has the platform's port, with
+// its last outcome from outside.
+func (d *Decider) endpoint() (outcome, bool) {
+	port := d.spec.Target.Endpoint.Port
+	listens := slices.ContainsFunc(d.open, func(s facts.Socket) bool {
+		return s.Port == port && reachable(s)
+	})
+	if !listens {
+		return outcome{}, false
+	}
+	var last outcome
+	for key, o := range d.outcomes {
+		if int(key.Port()) == port && !key.Addr().IsLoopback() && o.since >= last.since {
+			last = o
+		}
+	}
+	return last, true
+}
+
+// spoken returns when the way the endpoint answers is certain not to change.
+func (d *Decider) spoken(o outcome) (facts.Millis, facts.Stop) {
+	switch o.answer.Class {
+	case facts.ClassOther, facts.ClassTLS:
+		return o.since + d.settle, facts.StopProof
+	case facts.ClassClosed, facts.ClassReset:
+		if d.expectsOther() {
+			return o.since + d.settle, facts.StopProof
+		}
+		return max(o.since, d.sockets, d.processes) + facts.ToMillis(closedStable), facts.StopProof
+	case facts.ClassHTTP:
+		// A 5xx is what a booting application answers; a redirect or a 404
+		// rarely becomes anything else.
+		if o.answer.Status < 500 {
+			return max(o.since, d.changed()) + facts.ToMillis(quietStable), facts.StopQuiet
+		}
+	}
+	return never, ""
+}
+
+// expectsOther reports whether the prediction says that the endpoint speaks
+// something other than HTTP.
+func (d *Decider) expectsOther() bool {
+	return slices.ContainsFunc(d.spec.Expect.Listens, func(l facts.Listen) bool {
+		known := l.Protocol != "" && l.Protocol != "http" && l.Protocol != "https"
+		return l.Network == "tcp" && l.Port == d.spec.Target.Endpoint.Port && known
+	})
+}
+
+func (d *Decider) changed() facts.Millis {
+	return max(d.sockets, d.processes, d.logged)
+}
+
+// proved returns when all of a complete prediction was seen, and asked.
+func (d *Decider) proved() facts.Millis {
+	expect := d.spec.Expect
+	if !expect.Complete || len(expect.Listens) == 0 {
+		return never
+	}
+	for _, l := range expect.Listens {
+		if l.Network != "udp" && !d.seen(l) {
+			return never
+		}
+	}
+	due := d.sockets
+	for _, s := range d.open {
+		if s.Network != "tcp" {
+			continue
+		}
+		asked := never
+		for key, o := range d.outcomes {
+			if int(key.Port()) == s.Port {
+				asked = min(asked, o.since)
+			}
+		}
+		if asked == never {
+			return never
+		}
+		due = max(due, asked)
+	}
+	return due + d.settle
+}
+
+func (d *Decider) seen(l facts.Listen) bool {
+	return slices.ContainsFunc(d.open, func(s facts.Socket) bool {
+		if l.Network == "unix" {
+			return s.Network == "unix" && s.Path == l.Path
+		}
+		return s.Network == l.Network && l.Port != 0 && s.Port == l.Port &&
+			l.Scope != facts.ScopeUnknown && s.Scope() == l.Scope
+	})
+}
+
+// quiet returns when something that serves elsewhere was left alone for long
+// enough. Where nothing listens, only the window ends the run.
+func (d *Decider) quiet() facts.Millis {
+	if !slices.ContainsFunc(d.open, func(s facts.Socket) bool { return s.Network == "tcp" }) {
+		return never
+	}
+	return d.changed() + facts.ToMillis(quietStable)
+}

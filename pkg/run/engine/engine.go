@@ -1,0 +1,107 @@
+// Package engine reads and runs images on a container engine that speaks the
+// Docker API. It is the only user of the Docker client.
+//
+// Nothing but labelled containers and their anonymous volumes ever exists on
+// the engine, and all of it is removed again.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Options say which engine to use and what for.
+type Options struct {
+	// Host is the engine's address; "" finds it as the docker command does.
+	Host string
+	// Static: images are only read, nothing is started.
+	Static bool
+	// Network is a network of the engine that runs are attached to; "" gives
+	// each run a network of its own without a way out.
+	Network string
+	// Probe returns the binary that runs inside, for a GOARCH; nil is the
+	// embedded one.
+	Probe func(goarch string) ([]byte, error)
+}
+
+// Engine is a connection to a container engine.
+type Engine struct {
+	api     *api
+	opts    Options
+	owner   owner
+	version string
+	arch    string
+	probe   func() ([]byte, error) // as a tar, made once
+	// cells is held while a container that owns a network starts or ends:
+	// Docker 20.10 deadlocks when several do at once (moby#42545).
+	cells sync.Mutex
+	swept chan error
+}
+
+// Connect finds the engine, checks that it answers, and begins to remove what
+// killed runs of imglint left behind.
+func Connect(ctx context.Context, o Options) (*Engine, error) {
+	at, err := hostSurroundings().resolve(o.Host)
+	if err != nil {
+		return nil, err
+	}
+	c, err := at.dial()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{api: &api{client: c, host: at.host}, opts: o, owner: newOwner(), swept: make(chan error, 1)}
+	if err := e.greet(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	if e.opts.Probe == nil {
+		e.opts.Probe = func(string) ([]byte, error) { return nil, errors.New("not embedded yet") }
+	}
+	e.probe = sync.OnceValues(func() ([]byte, error) { return probeTar(e.opts.Probe, e.arch) })
+	go func() { e.swept <- e.Sweep(context.WithoutCancel(ctx)) }()
+	return e, nil
+}
+
+// greet negotiates the API and learns what the engine is.
+func (e *Engine) greet(ctx context.Context) error {
+	if _, err := e.api.ping(ctx); err != nil {
+		return err
+	}
+	v, err := e.api.version(ctx)
+	if err != nil {
+		return err
+	}
+	if v.Os != "linux" {
+		return &Error{Kind: KindConfig, Host: e.api.host,
+			Text: fmt.Sprintf("the engine at %s runs %s containers: switch it to Linux containers", e.api.host, v.Os)}
+	}
+	e.version, e.arch = v.Version, v.Arch
+	return nil
+}
+
+// Host returns the engine's address.
+func (e *Engine) Host() string { return e.api.host }
+
+// Version returns the engine's version.
+func (e *Engine) Version() string { return e.version }
+
+// Architecture returns the engine's GOARCH.
+func (e *Engine) Architecture() string { return e.arch }
+
+// sweepPatience bounds how long Close waits for the sweep.
+const sweepPatience = 5 * time.Second
+
+// Close waits for the sweep and disconnects. Close images first.
+func (e *Engine) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepPatience)
+	defer cancel()
+	var err error
+	select {
+	case err = <-e.swept:
+	case <-ctx.Done(): // what is left is swept by the next run
+	}
+	return errors.Join(err, e.api.client.Close())
+}

@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+
+	"github.com/imglint/imglint/pkg/facts"
+)
+
+// Image is an image of the engine, opened for reading and running.
+type Image struct {
+	engine *Engine
+	facts  facts.Image
+	cell   *cell // nil when nothing is started
+	copies *copies
+	runs   sync.Mutex // one run at a time: they share the cell's network
+
+	discards sync.WaitGroup
+	mu       sync.Mutex
+	leaving  chan struct{} // closed when the last run's container is gone
+	faults   []error       // of removals in the background
+}
+
+// Open reads an image's config and history. Unless the engine was opened for
+// reading only, the cell for its runs is started meanwhile. An image that the
+// engine does not have is ErrNoImage.
+func (e *Engine) Open(ctx context.Context, ref string) (*Image, error) {
+	inspected, err := e.api.inspectImage(ctx, ref)
+	if isKind(err, KindRefused) && cerrdefs.IsNotFound(err) {
+		return nil, fmt.Errorf("open image %q: %w", ref, ErrNoImage)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open image %q: %w", ref, err)
+	}
+	im := &Image{engine: e, facts: imageFacts(ref, inspected), copies: newCopies(e, inspected.ID)}
+	if !e.opts.Static {
+		im.cell = e.newCell(ctx, inspected.ID)
+	}
+	history, err := e.api.history(ctx, inspected.ID)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open image %q: %w", ref, err), im.Close(context.WithoutCancel(ctx)))
+	}
+	im.facts.History = historyFacts(history, len(inspected.RootFS.Layers))
+	return im, nil
+}
+
+// Facts returns what the image's config says.
+func (im *Image) Facts() facts.Image { return im.facts }
+
+// Files returns the image's file system. It asks the cell when there is one,
+// else a container that is made for it and never started.
+func (im *Image) Files() fs.FS {
+	return tree{sync.OnceValue(func() backend {
+		if im.cell != nil && im.cell.wait(context.Background()) == nil {
+			return im.cell.files
+		}
+		return im.copies
+	})}
+}
+
+// cleanupPatience bounds how long Close takes when an engine hangs: each
+// operation has its own deadline, and a few follow each other.
+const cleanupPatience = time.Minute
+
+// Close removes everything that was made for the image, also when the context
+// is cancelled already.
+func (im *Image) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupPatience)
+	defer cancel()
+	im.discards.Wait()
+	err := im.copies.close(ctx)
+	if im.cell != nil {
+		err = errors.Join(err, im.cell.close(ctx))
+	}
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	return errors.Join(append(im.faults, err)...)
+}
+
+// discard removes a run's container in the background; the next run waits
+// for it, because the two would share a network.
+func (im *Image) discard(ctx context.Context, id string) {
+	gone := make(chan struct{})
+	im.mu.Lock()
+	im.leaving = gone
+	im.mu.Unlock()
+	im.discards.Go(func() {
+		defer close(gone)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupPatience)
+		defer cancel()
+		if err := im.engine.remove(ctx, id, roleTarget); err != nil {
+			im.mu.Lock()
+			defer im.mu.Unlock()
+			im.faults = append(im.faults, fmt.Errorf("remove container %.12s: %w", id, err))
+		}
+	})
+}
+
+// vacant waits until the container of the run before is gone.
+func (im *Image) vacant(ctx context.Context) error {
+	im.mu.Lock()
+	leaving := im.leaving
+	im.mu.Unlock()
+	if leaving == nil {
+		return nil
+	}
+	select {
+	case <-leaving:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
