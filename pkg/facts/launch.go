@@ -27,6 +27,8 @@ type Launch struct {
 	// Shell is the program that stays PID 1 in front of Command, "" when
 	// Command is PID 1 itself.
 	Shell string `json:"shell,omitempty"`
+	// CommandIgnored is set when ENTRYPOINT certainly never uses CMD; says why.
+	CommandIgnored string `json:"commandIgnored,omitempty"`
 	// Trail are the steps taken, for a person to read.
 	Trail []Step `json:"trail,omitempty"`
 }

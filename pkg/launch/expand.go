@@ -1,0 +1,290 @@
+package launch
+
+import (
+	"strconv"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/imglint/imglint/pkg/facts"
+)
+
+// fields expands words as a shell does, each into no, one or more arguments.
+func (s *shell) fields(args []*syntax.Word) []word {
+	var all []word
+	for _, arg := range args {
+		all = append(all, s.field(arg)...)
+	}
+	return all
+}
+
+func (s *shell) field(arg *syntax.Word) []word {
+	e := &expander{s: s}
+	e.parts(arg.Parts, false)
+	e.flush()
+	origin := s.place
+	if origin.Field != "" {
+		origin.Start, origin.End = int(arg.Pos().Offset()), int(arg.End().Offset())
+	}
+	for i := range e.out {
+		if e.out[i].at.Field == "" {
+			e.out[i].at = origin
+		}
+		if !e.out[i].Known {
+			e.out[i].Text = s.text(arg)
+		}
+	}
+	if e.unknown && len(e.out) != 1 { // how many arguments it makes is not known
+		return []word{{Word: facts.Word{Text: s.text(arg)}, at: origin}}
+	}
+	return e.out
+}
+
+// value expands a word that is not split: an assignment, an operand of case.
+func (s *shell) value(arg *syntax.Word) (text string, known bool) {
+	if arg == nil {
+		return "", true
+	}
+	e := &expander{s: s, whole: true}
+	e.parts(arg.Parts, false)
+	return e.text.String(), !e.unknown
+}
+
+// expander builds the arguments of one word.
+type expander struct {
+	s       *shell
+	whole   bool // no splitting
+	text    strings.Builder
+	started bool // text is an argument even when it is empty
+	unknown bool
+	glob    bool
+	out     []word
+}
+
+func (e *expander) flush() {
+	if !e.started && e.text.Len() == 0 && !e.unknown {
+		return
+	}
+	text := e.text.String()
+	// A pattern that no file matches stays as it is; an address is none.
+	certain := !e.unknown && (!e.glob || strings.Contains(text, ":"))
+	e.out = append(e.out, word{Word: facts.Word{Text: text, Known: certain}})
+	e.text.Reset()
+	e.started, e.glob = false, false
+}
+
+func (e *expander) parts(parts []syntax.WordPart, quoted bool) {
+	for i, part := range parts {
+		switch p := part.(type) {
+		case *syntax.Lit:
+			e.literal(p.Value, quoted, i == 0)
+		case *syntax.SglQuoted:
+			e.started = true
+			e.text.WriteString(p.Value)
+			e.unknown = e.unknown || p.Dollar && strings.Contains(p.Value, `\`)
+		case *syntax.DblQuoted:
+			e.started = e.started || !isAllArgs(p)
+			e.parts(p.Parts, true)
+		case *syntax.ParamExp:
+			e.param(p, quoted)
+		case *syntax.CmdSubst:
+			text, ok := e.s.substitute(p)
+			if !ok {
+				e.unknown = true
+			}
+			e.add(text, quoted)
+		default:
+			e.unknown = true
+		}
+	}
+}
+
+// literal removes backslashes the way the shell does.
+func (e *expander) literal(text string, quoted, first bool) {
+	if first && !quoted && strings.HasPrefix(text, "~") {
+		e.unknown = true
+	}
+	if !quoted && e.s.kind == kindBash && strings.Contains(text, "{") && strings.ContainsAny(text, ",.") {
+		e.unknown = true
+	}
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c == '\\' && i+1 < len(text) && (!quoted || strings.IndexByte("$`\"\\\n", text[i+1]) >= 0) {
+			i++
+			if text[i] != '\n' {
+				e.text.WriteByte(text[i])
+				e.started = true
+			}
+			continue
+		}
+		e.glob = e.glob || !quoted && isGlob(text[i:])
+		e.text.WriteByte(c)
+	}
+}
+
+// isGlob reports whether text starts with a pattern.
+func isGlob(text string) bool {
+	return text[0] == '*' || text[0] == '?' || text[0] == '[' && strings.Contains(text, "]")
+}
+
+// add appends a value; unquoted ones are split at blanks.
+func (e *expander) add(text string, quoted bool) {
+	if quoted || e.whole {
+		e.text.WriteString(text)
+		return
+	}
+	e.glob = e.glob || strings.ContainsAny(text, "*?[")
+	pieces := strings.Fields(text)
+	if text != "" && strings.IndexByte(" \t\n", text[0]) >= 0 {
+		e.flush()
+	}
+	for i, piece := range pieces {
+		if i > 0 {
+			e.flush()
+		}
+		e.text.WriteString(piece)
+	}
+	if len(pieces) > 0 && strings.IndexByte(" \t\n", text[len(text)-1]) >= 0 {
+		e.flush()
+	}
+}
+
+// param expands $X, ${X:-word}, "$@", $1 and the like.
+func (e *expander) param(p *syntax.ParamExp, quoted bool) {
+	name := ""
+	if p.Param != nil {
+		name = p.Param.Value
+	}
+	if (name == "@" || name == "*") && simple(p) {
+		e.arguments(name, quoted)
+		return
+	}
+	text, ok := e.s.parameter(p, name)
+	if !ok {
+		e.unknown = true
+	}
+	e.add(text, quoted)
+}
+
+// arguments expands "$@" to the arguments as they are and "$*" to one word.
+func (e *expander) arguments(name string, quoted bool) {
+	for i, w := range e.s.params {
+		e.unknown = e.unknown || !w.Known
+		if i > 0 && quoted && name == "*" {
+			e.text.WriteByte(' ')
+		} else if i > 0 {
+			e.flush()
+		}
+		if quoted && name == "@" {
+			e.started = true
+			e.text.WriteString(w.Text)
+			if i+1 < len(e.s.params) || e.text.Len() == len(w.Text) {
+				e.out = append(e.out, w)
+				e.text.Reset()
+				e.started = false
+			}
+			continue
+		}
+		e.add(w.Text, quoted)
+	}
+}
+
+// isAllArgs reports whether a quoted part is "$@", which may vanish.
+func isAllArgs(q *syntax.DblQuoted) bool {
+	if len(q.Parts) != 1 {
+		return false
+	}
+	p, ok := q.Parts[0].(*syntax.ParamExp)
+	return ok && p.Param != nil && p.Param.Value == "@" && simple(p)
+}
+
+func simple(p *syntax.ParamExp) bool {
+	return !p.Excl && !p.Length && p.Index == nil && p.Slice == nil && p.Repl == nil && p.Exp == nil && p.Names == 0
+}
+
+// parameter is the value of one parameter expansion.
+func (s *shell) parameter(p *syntax.ParamExp, name string) (text string, ok bool) {
+	if p.Excl || p.Length || p.Width || p.Index != nil || p.Slice != nil || p.Repl != nil || p.Names != 0 {
+		return "", false
+	}
+	text, set, ok := s.lookup(name)
+	if p.Exp == nil || !ok {
+		return text, ok
+	}
+	switch p.Exp.Op {
+	case syntax.DefaultUnset, syntax.AssignUnset, syntax.ErrorUnset:
+		if set {
+			return text, true
+		}
+	case syntax.DefaultUnsetOrNull, syntax.AssignUnsetOrNull, syntax.ErrorUnsetOrNull:
+		if text != "" {
+			return text, true
+		}
+	case syntax.AlternateUnset:
+		if !set {
+			return "", true
+		}
+	case syntax.AlternateUnsetOrNull:
+		if text == "" {
+			return "", true
+		}
+	default:
+		return s.trim(text, p.Exp)
+	}
+	return s.instead(name, p.Exp)
+}
+
+// instead is the word of ${X:-word}, ${X:+word}, ${X:=word} or ${X:?word}.
+func (s *shell) instead(name string, exp *syntax.Expansion) (string, bool) {
+	switch exp.Op {
+	case syntax.ErrorUnset, syntax.ErrorUnsetOrNull:
+		return "", false // the shell ends here
+	}
+	text, ok := s.value(exp.Word)
+	switch exp.Op {
+	case syntax.AssignUnset, syntax.AssignUnsetOrNull:
+		s.f.vars.set(name, text, ok, false)
+	}
+	return text, ok
+}
+
+// trim handles ${X#prefix} and ${X%suffix} without patterns.
+func (s *shell) trim(text string, exp *syntax.Expansion) (string, bool) {
+	what, ok := s.value(exp.Word)
+	if !ok || strings.ContainsAny(what, "*?[") {
+		return "", false
+	}
+	switch exp.Op {
+	case syntax.RemSmallPrefix, syntax.RemLargePrefix:
+		return strings.TrimPrefix(text, what), true
+	case syntax.RemSmallSuffix, syntax.RemLargeSuffix:
+		return strings.TrimSuffix(text, what), true
+	}
+	return "", false
+}
+
+// lookup returns a variable or a positional parameter.
+func (s *shell) lookup(name string) (text string, set, known bool) {
+	if name == "#" {
+		return strconv.Itoa(len(s.params)), true, true
+	}
+	if n, err := strconv.Atoi(name); err == nil {
+		switch {
+		case n == 0:
+			return s.zero.Text, true, s.zero.Known
+		case n <= len(s.params):
+			return s.params[n-1].Text, true, s.params[n-1].Known
+		}
+		return "", false, true
+	}
+	if name == "PWD" && s.f.dir != "" {
+		return s.f.dir, true, true
+	}
+	if !validName(name) { // $?, $!, $$
+		return "", true, false
+	}
+	if s.f.blind != "" {
+		return "", false, false
+	}
+	return s.f.vars.lookup(name)
+}

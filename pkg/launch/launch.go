@@ -1,0 +1,222 @@
+// Package launch works out what an image finally runs: ENTRYPOINT and CMD are
+// followed through wrappers, shells, scripts and package managers to the last
+// program in the foreground. It reads the image's files and runs nothing.
+package launch
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/finding"
+)
+
+// maxDepth bounds how many wrappers, shells and scripts are followed; scripts
+// may call themselves.
+const maxDepth = 16
+
+// Follow works out what the image runs. env is what the platform and the user
+// add to the image's environment; files is the image's root and may be nil.
+func Follow(cfg facts.Config, env []string, files fs.FS) facts.Launch {
+	l := facts.Launch{Argv: cfg.Argv()}
+	if len(l.Argv) == 0 {
+		l.Known = facts.Yes
+		return l
+	}
+	f := &follower{
+		launch: &l,
+		files:  files,
+		vars:   newVars(cfg.Env, env),
+		dir:    path.Join("/", cfg.WorkingDir),
+		user:   cfg.User,
+		first:  facts.Yes,
+		search: facts.Yes,
+	}
+	l.Program = f.describe(l.Argv[0])
+	f.follow(configWords(cfg))
+	if len(cfg.Cmd) > 0 {
+		l.CommandIgnored = f.ignored(cfg)
+	}
+	return l
+}
+
+// word is one argument and the element of the image's config it stands in;
+// at.Field is empty when it stands elsewhere.
+type word struct {
+	facts.Word
+	at facts.Origin
+}
+
+func known(text string) word { return word{Word: facts.Word{Text: text, Known: true}} }
+
+var variable = regexp.MustCompile(`\$(?:\{([A-Za-z_][A-Za-z0-9_]*)[^}]*\}|([A-Za-z_][A-Za-z0-9_]*))`)
+
+// configWords are the words of ENTRYPOINT and CMD. No shell expands them, so
+// what looks like a variable stays as it is.
+func configWords(cfg facts.Config) []word {
+	var words []word
+	add := func(field finding.Field, texts []string) {
+		for i, text := range texts {
+			w := known(text)
+			w.at = facts.Origin{Field: field, Index: i}
+			for _, m := range variable.FindAllStringSubmatch(text, -1) {
+				w.Literal = append(w.Literal, m[1]+m[2])
+			}
+			words = append(words, w)
+		}
+	}
+	add(finding.FieldEntrypoint, cfg.Entrypoint)
+	add(finding.FieldCmd, cfg.Cmd)
+	return words
+}
+
+// follower holds the surroundings of the command that is being followed.
+type follower struct {
+	launch *facts.Launch
+	files  fs.FS
+	vars   vars
+	dir    string // "" when it is not known
+	user   string
+	// first: the command will be the container's first process.
+	first facts.Tri
+	// search: programs are looked up on PATH and nowhere else.
+	search facts.Tri
+	// blind says why the environment is not known.
+	blind string
+	depth int
+	// usesArgs: some script on the way reads its positional parameters.
+	usesArgs bool
+	scripts  int
+}
+
+// follow goes through the words until a command is settled.
+func (f *follower) follow(words []word) {
+	for words != nil {
+		f.depth++
+		if f.depth > maxDepth {
+			f.settle(words, facts.Unknown, "too many programs call each other")
+			return
+		}
+		words = f.step(words)
+	}
+}
+
+// step takes one wrapper, shell or script away. It returns nil when the
+// command is settled.
+func (f *follower) step(words []word) []word {
+	switch {
+	case len(words) == 0:
+		return f.settle(nil, facts.Unknown, "no command is given")
+	case !words[0].Known:
+		return f.settle(words, facts.Unknown, fmt.Sprintf("only a run can tell which program %s names", words[0].Text))
+	}
+	name := path.Base(words[0].Text)
+	if name == "busybox" && len(words) > 1 && words[1].Known && shells[words[1].Text] {
+		return f.shell(words[1:], kindBusybox)
+	}
+	if shells[name] {
+		return f.shell(words, f.shellKind(words[0].Text))
+	}
+	if name == "su" || name == "runuser" {
+		return f.switchUser(words)
+	}
+	if pm, ok := managers[name]; ok {
+		return f.manager(words, pm)
+	}
+	if w, ok := wrapperTable[name]; ok {
+		return f.unwrap(words, w)
+	}
+	return f.program(words)
+}
+
+// program settles a program, or follows it when it is an entrypoint script.
+func (f *follower) program(words []word) []word {
+	final := f.describe(words[0].Text)
+	if final.Kind == "" && final.Found != facts.No && looksLikeScript(words[0].Text) {
+		return f.settleAs(words, final, facts.Unknown, "an entrypoint script decides: "+words[0].Text+" (not examined)")
+	}
+	if final.Kind != "script" || isProgram(final) {
+		return f.settleAs(words, final, facts.Yes, "")
+	}
+	if !shells[path.Base(interpreterName(final, f))] {
+		return f.settleAs(words, final, facts.Yes, "")
+	}
+	return f.scriptFile(words, final)
+}
+
+// settle ends the following: words are the command.
+func (f *follower) settle(words []word, certain facts.Tri, why string) []word {
+	var final facts.Program
+	if len(words) > 0 && words[0].Known {
+		final = f.describe(words[0].Text)
+	}
+	return f.settleAs(words, final, certain, why)
+}
+
+func (f *follower) settleAs(words []word, final facts.Program, certain facts.Tri, why string) []word {
+	if certain == facts.Yes && f.blind != "" {
+		certain, why = facts.Unknown, f.blind
+	}
+	if name := f.vars.unknownExported(); certain == facts.Yes && name != "" {
+		certain, why = facts.Unknown, fmt.Sprintf("a script sets %s to a value that only a run can tell", name)
+	}
+	f.launch.Command = f.command(words)
+	f.launch.Final = final
+	f.launch.Known, f.launch.Why = certain, why
+	return nil
+}
+
+// command describes words in the present surroundings.
+func (f *follower) command(words []word) facts.Command {
+	c := facts.Command{Env: f.vars.environ(), Dir: f.dir, User: f.user}
+	for _, w := range words {
+		c.Argv = append(c.Argv, w.Word)
+	}
+	if len(words) == 0 {
+		return c
+	}
+	c.Origin = words[0].at
+	last := words[len(words)-1].at
+	if c.Origin.End != 0 && last.Field == c.Origin.Field && last.Index == c.Origin.Index {
+		c.Origin.End = max(c.Origin.End, last.End)
+	}
+	return c
+}
+
+func (f *follower) trail(where, format string, args ...any) {
+	f.launch.Trail = append(f.launch.Trail, facts.Step{Where: where, Did: fmt.Sprintf(format, args...)})
+}
+
+// where names the place of words for a person.
+func where(words []word) string {
+	if len(words) == 0 || words[0].at.Field == "" {
+		return ""
+	}
+	return string(words[0].at.Field)
+}
+
+func texts(words []word) []string {
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = w.Text
+	}
+	return all
+}
+
+// ignored says why CMD has no effect, "" when it has or that is not known.
+func (f *follower) ignored(cfg facts.Config) string {
+	if len(cfg.Entrypoint) == 0 || f.scripts == 0 || f.usesArgs || f.launch.Known != facts.Yes {
+		return ""
+	}
+	used := slices.ContainsFunc(f.launch.Argv[len(cfg.Entrypoint):], func(text string) bool {
+		return slices.Contains(f.launch.Command.Words(), text)
+	})
+	if used || f.launch.Command.Origin.Field == finding.FieldCmd {
+		return ""
+	}
+	return fmt.Sprintf("%s never uses its arguments", strings.Join(cfg.Entrypoint[:1], ""))
+}
