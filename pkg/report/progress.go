@@ -82,15 +82,23 @@ func (p *Progress) Log(line facts.LogLine) {
 	p.lastLine = line.Text
 }
 
-// Close removes the line.
+// Pause removes the line until something happens again, so that other text
+// can be printed.
+func (p *Progress) Pause() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doing = ""
+	if p.shown {
+		io.WriteString(p.w, "\r\x1b[K")
+		p.shown = false
+	}
+}
+
+// Close removes the line for good.
 func (p *Progress) Close() {
 	close(p.stop)
 	p.done.Wait()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.shown {
-		io.WriteString(p.w, "\r\x1b[K")
-	}
+	p.Pause()
 }
 
 func (p *Progress) draw() {

@@ -2,8 +2,11 @@ package report
 
 import "github.com/imglint/imglint/pkg/finding"
 
-// Style is how text is set off on a terminal; the zero value is plain.
-type Style struct{ Colour bool }
+// Style is how text is printed; the zero value is plain and short.
+type Style struct {
+	Colour  bool // set words off with colours, for a terminal
+	Verbose bool // add how the command was followed and where addresses come from
+}
 
 // The escape sequences used (ECMA-48 SGR).
 const (

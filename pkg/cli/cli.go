@@ -1,0 +1,97 @@
+// Package cli is imglint's command line: flags, wiring and exit statuses.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/imglint/imglint/pkg/probe"
+)
+
+// The exit statuses, which are part of what users rely on.
+const (
+	ExitClean    = 0 // nothing at or above --fail-on
+	ExitFindings = 1 // findings at or above --fail-on
+	ExitUsage    = 2 // wrong usage
+	ExitUnable   = 3 // an image could not be checked
+)
+
+// statusError carries an exit status; its text may be empty when everything
+// was said.
+type statusError struct {
+	status int
+	err    error
+}
+
+func (e *statusError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *statusError) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error {
+	return &statusError{ExitUsage, fmt.Errorf(format, args...)}
+}
+
+// IO is what a call of imglint reads and writes.
+type IO struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// Terminal reports whether Out and Err are terminals, and Err's width in columns.
+	OutTerminal, ErrTerminal bool
+	Width                    func() int
+	Getenv                   func(string) string
+}
+
+// Main runs imglint and returns its exit status.
+func Main(args []string, io IO) int {
+	if len(args) > 0 && args[0] == probeCommand {
+		return probe.Main(args[1:])
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	root := newRoot(io)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return ExitClean
+	}
+	var status *statusError
+	if !errors.As(err, &status) {
+		status = &statusError{ExitUsage, err} // cobra's own: unknown flag, bad value
+	}
+	if text := status.Error(); text != "" {
+		fmt.Fprintf(io.Err, "imglint: %s\n", text)
+	}
+	return status.status
+}
+
+// probeCommand is the hidden first word that makes imglint act as the probe
+// inside a container, where no smaller binary was built in.
+const probeCommand = "__probe"
+
+// interruptible returns a context that the first Ctrl-C or SIGTERM cancels, so
+// that everything is removed; the second one ends the process at once.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if s, ok := <-signals; ok {
+			signal.Stop(signals)
+			cancel(fmt.Errorf("interrupted by %s", s))
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/imglint/imglint/pkg/platform"
+	"github.com/imglint/imglint/rules"
+)
+
+func explainCommand(io IO) *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain RULE",
+		Short: "say what a rule reports, why the health check fails, and the fix",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage("explain takes one rule, for example: imglint explain loopback-bind")
+			}
+			page, ok := rules.Page(args[0])
+			if !ok {
+				return &statusError{ExitUsage, unknownRule(args[0])}
+			}
+			_, err := fmt.Fprint(io.Out, page)
+			return err
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var ids []string
+			for _, r := range rules.All {
+				ids = append(ids, r.ID+"\t"+r.Title)
+			}
+			return ids, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
+func rulesCommand(io IO) *cobra.Command {
+	return &cobra.Command{
+		Use:   "rules",
+		Short: "list the rules",
+		Args:  noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			w := tabwriter.NewWriter(io.Out, 0, 0, 2, ' ', 0)
+			for _, r := range rules.All {
+				fmt.Fprintf(w, "%s\t%s\t%s\n", r.ID, r.Severity, r.Title)
+			}
+			return w.Flush()
+		},
+	}
+}
+
+func platformsCommand(io IO) *cobra.Command {
+	return &cobra.Command{
+		Use:   "platforms",
+		Short: "list the container platforms",
+		Args:  noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			w := tabwriter.NewWriter(io.Out, 0, 0, 2, ' ', 0)
+			for _, name := range platform.Names() {
+				p, err := platform.Load(name)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(w, "%s\t%s\n", name, p.Title)
+			}
+			return w.Flush()
+		},
+	}
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("%s takes no arguments", cmd.Name())
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	stdio "io"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/finding"
+	"github.com/imglint/imglint/pkg/lint"
+	"github.com/imglint/imglint/pkg/report"
+	"github.com/imglint/imglint/pkg/run/engine"
+)
+
+// lintImages is the root command: it checks the images, prints what was found
+// and turns it into an exit status.
+func lintImages(ctx context.Context, io IO, f *flags, images []string) error {
+	if err := checkArguments(images); err != nil {
+		return err
+	}
+	options, failOn, err := f.options(io.Getenv)
+	if err != nil {
+		return err
+	}
+	sources, closing, err := connect(ctx, f, &options)
+	if err != nil {
+		return err
+	}
+	defer closing()
+	s := &session{
+		linter: &lint.Linter{Sources: sources, Options: options},
+		io:     io, flags: f, jobs: min(jobs(f), len(images)),
+		results: make([]report.Result, len(images)),
+	}
+	if err := s.run(ctx, images); err != nil {
+		return err
+	}
+	return s.status(ctx, failOn)
+}
+
+// checkArguments refuses what is surely not an image.
+func checkArguments(images []string) error {
+	if len(images) == 0 {
+		return usage("name an image, for example: imglint myapp:latest (see imglint --help)")
+	}
+	for _, name := range images {
+		info, err := os.Stat(name)
+		switch {
+		case err != nil:
+		case info.IsDir() && (name == "." || bytes.ContainsAny([]byte(name), "/")), !info.IsDir():
+			return usage("%s is a file or directory; build the image first and give its name: docker build -t myapp . && imglint myapp", name)
+		}
+	}
+	return nil
+}
+
+func jobs(f *flags) int {
+	if f.jobs > 0 {
+		return f.jobs
+	}
+	return runtime.NumCPU()
+}
+
+// connect finds where images come from. Without an engine the registry is
+// left, and nothing can be run; that is said once an image is found there.
+func connect(ctx context.Context, f *flags, options *lint.Options) ([]lint.Source, func(), error) {
+	registry := lint.FromRegistry(versionText())
+	e, err := engine.Connect(ctx, engine.Options{Host: f.host, Static: f.static, Probe: probeBinary})
+	var known *engine.Error
+	switch {
+	case err == nil:
+		return []lint.Source{lint.FromEngine(e), registry}, func() {
+			if err := e.Close(context.WithoutCancel(ctx)); err != nil {
+				fmt.Fprintf(os.Stderr, "imglint: %v\n", err)
+			}
+		}, nil
+	case errors.As(err, &known) && known.Kind == engine.KindConfig:
+		return nil, nil, &statusError{ExitUsage, err}
+	case ctx.Err() != nil:
+		return nil, nil, &statusError{ExitUnable, context.Cause(ctx)}
+	}
+	options.NotRun = err.Error()
+	return []lint.Source{lint.Unavailable(err), registry}, func() {}, nil
+}
+
+// session is one call's images.
+type session struct {
+	linter  *lint.Linter
+	io      IO
+	flags   *flags
+	jobs    int
+	results []report.Result
+
+	mu      sync.Mutex
+	done    []bool
+	printed int
+}
+
+// run checks all images, a few at once, and prints each as soon as those
+// before it are printed.
+func (s *session) run(ctx context.Context, images []string) error {
+	out, finish, err := s.output()
+	if err != nil {
+		return err
+	}
+	s.done = make([]bool, len(images))
+	progress := s.progress()
+	work := make(chan int)
+	var workers sync.WaitGroup
+	for range s.jobs {
+		workers.Go(func() {
+			for i := range work {
+				result := s.linter.Lint(ctx, images[i], progress)
+				s.finished(i, result, out, progress)
+			}
+		})
+	}
+	for i := range images {
+		work <- i
+	}
+	close(work)
+	workers.Wait()
+	progress.Close()
+	if s.flags.format == "json" {
+		if err := report.JSON(out, s.results); err != nil {
+			return &statusError{ExitUnable, err}
+		}
+	}
+	return finish()
+}
+
+// finished keeps a result and prints what can be printed in order.
+func (s *session) finished(i int, result report.Result, out stdio.Writer, progress progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.results[i], s.done[i] = result, true
+	for s.printed < len(s.done) && s.done[s.printed] {
+		s.print(s.results[s.printed], s.printed > 0, out, progress)
+		s.printed++
+	}
+}
+
+func (s *session) print(r report.Result, separate bool, out stdio.Writer, progress progress) {
+	if s.flags.format != "text" || s.flags.quiet && r.Err == nil && len(r.Findings) == 0 {
+		return
+	}
+	progress.Pause()
+	if r.Err != nil {
+		fmt.Fprintf(s.io.Err, "imglint: %s: %v\n", r.Ref, r.Err)
+		return
+	}
+	if separate {
+		fmt.Fprintln(out)
+	}
+	style := report.Style{Colour: s.colour(), Verbose: s.flags.verbose}
+	if err := report.Text(out, r, style); err != nil {
+		fmt.Fprintf(s.io.Err, "imglint: %v\n", err)
+	}
+}
+
+// colour is for terminals whose user did not ask for none (no-color.org).
+func (s *session) colour() bool {
+	return s.io.OutTerminal && s.flags.output == "" && s.io.Getenv("NO_COLOR") == "" && s.io.Getenv("TERM") != "dumb"
+}
+
+// output is where the report goes. A file is written whole when everything is
+// done, so that nobody reads half a report.
+func (s *session) output() (stdio.Writer, func() error, error) {
+	if s.flags.output == "" {
+		return s.io.Out, func() error { return nil }, nil
+	}
+	var buffer bytes.Buffer
+	return &buffer, func() error {
+		if err := os.WriteFile(s.flags.output, buffer.Bytes(), 0o644); err != nil {
+			return &statusError{ExitUnable, fmt.Errorf("write report: %w", err)}
+		}
+		return nil
+	}, nil
+}
+
+// status turns results into the exit status: what could not be checked
+// weighs more than what was found.
+func (s *session) status(ctx context.Context, failOn finding.Severity) error {
+	if ctx.Err() != nil {
+		return &statusError{ExitUnable, context.Cause(ctx)}
+	}
+	status := ExitClean
+	for _, r := range s.results {
+		status = max(status, s.imageStatus(r, failOn))
+	}
+	if status == ExitClean {
+		return nil
+	}
+	return &statusError{status: status}
+}
+
+func (s *session) imageStatus(r report.Result, failOn finding.Severity) int {
+	if r.Err != nil || r.Facts == nil {
+		return ExitUnable
+	}
+	for _, f := range r.Findings {
+		if f.Severity >= failOn {
+			return ExitFindings
+		}
+	}
+	if !s.flags.static && r.Facts.Run == nil && len(r.Facts.Launch.Argv) > 0 {
+		return ExitUnable // it was to be run and was not
+	}
+	return ExitClean
+}
+
+// progress is what the linter tells a person who waits.
+type progress interface {
+	lint.Watcher
+	// Pause removes the live line until something happens again.
+	Pause()
+	Close()
+}
+
+func (s *session) progress() progress {
+	if s.flags.quiet || !s.io.ErrTerminal {
+		return silence{}
+	}
+	return report.NewProgress(s.io.Err, s.io.Width, report.Style{Colour: s.colour()})
+}
+
+// silence is the progress of pipes and logs.
+type silence struct{}
+
+func (silence) Doing(string)      {}
+func (silence) Event(facts.Event) {}
+func (silence) Log(facts.LogLine) {}
+func (silence) Pause()            {}
+func (silence) Close()            {}

@@ -1,0 +1,26 @@
+package cli
+
+import (
+	"os"
+
+	"golang.org/x/term"
+)
+
+// usualWidth is taken when a terminal does not tell its width.
+const usualWidth = 80
+
+// Standard returns the process's own input, output and environment.
+func Standard() IO {
+	return IO{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Width: func() int {
+			if width, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && width > 0 {
+				return width
+			}
+			return usualWidth
+		},
+		Getenv: os.Getenv,
+	}
+}

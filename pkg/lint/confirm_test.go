@@ -1,0 +1,214 @@
+package lint
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/run/engine"
+)
+
+// parallelRuns is how many fixtures are built and run at once.
+const parallelRuns = 2
+
+// TestConfirm builds every fixture, runs it for real and compares what
+// imglint says with want and what it saw with the recorded facts.
+func TestConfirm(t *testing.T) {
+	if !*confirm {
+		t.Skip("builds and runs every fixture: make confirm, or go test ./pkg/lint -run TestConfirm -confirm")
+	}
+	e, err := engine.Connect(t.Context(), engine.Options{})
+	if err != nil {
+		t.Fatalf("confirm fixtures: %v", err)
+	}
+	t.Cleanup(func() { closeEngine(t, e) })
+	slots := make(chan struct{}, parallelRuns)
+	for _, f := range fixtures(t) {
+		if !strings.Contains(f.name, *only) {
+			continue
+		}
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			f.confirm(t, e)
+		})
+	}
+}
+
+func closeEngine(t *testing.T, e *engine.Engine) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := e.Close(ctx); err != nil {
+		t.Errorf("close engine: %v", err)
+	}
+}
+
+func (f fixture) confirm(t *testing.T, e *engine.Engine) {
+	ref := f.build(t)
+	o := f.options(t)
+	img, err := FromEngine(e).Open(t.Context(), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := img.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Errorf("close image: %v", err)
+		}
+	}()
+	c := &check{Options: o, image: img, watch: quiet{}}
+	if err := c.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r := c.result(ref)
+	seen := *c.facts
+	seen.Image.Ref = strings.TrimPrefix(ref, "imglint-fixtures/case:")
+	if *update {
+		f.record(t, &seen)
+	} else {
+		f.match(t, &seen)
+	}
+	f.compare(t, "want", summary(r.Verdict, r.Findings))
+	if t.Failed() {
+		t.Logf("imglint says:\n%s", text(t, r))
+	}
+}
+
+// build makes the fixture's image, or finds it made before from the same text.
+func (f fixture) build(t *testing.T) string {
+	t.Helper()
+	ref := "imglint-fixtures/case:" + strings.ReplaceAll(f.name, "/", ".")
+	dir := t.TempDir()
+	for _, file := range f.archive.Files {
+		if slices.Contains([]string{"args", "want", "want-static", "facts.json", "output"}, file.Name) {
+			continue
+		}
+		name := filepath.Join(dir, filepath.FromSlash(file.Name))
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		// The time is fixed so that the builder's cache works by content.
+		if err := os.WriteFile(name, file.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	build := exec.CommandContext(ctx, "docker", "build", "--quiet", "--label", "dev.imglint.fixture=case", "--tag", ref, dir)
+	build.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", f.name, err, out)
+	}
+	return ref
+}
+
+func (f fixture) record(t *testing.T, seen *facts.Facts) {
+	t.Helper()
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	if err := enc.Encode(seen); err != nil {
+		t.Fatal(err)
+	}
+	f.set("facts.json", b.String())
+	f.write(t)
+}
+
+func (f fixture) write(t *testing.T) {
+	t.Helper()
+	if err := os.WriteFile(f.path, txtar.Format(f.archive), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// match compares what was seen with what was recorded, without what differs
+// from run to run: times, process ids, inodes, digests.
+func (f fixture) match(t *testing.T, seen *facts.Facts) {
+	t.Helper()
+	recorded, ok := f.section("facts.json")
+	if !ok {
+		t.Fatal("has no recorded facts: add -update")
+	}
+	before := decodeFacts(t, recorded)
+	parts := []struct {
+		name      string
+		was, seen any
+	}{
+		{"launch", before.Launch, seen.Launch},
+		{"prediction", before.Prediction, seen.Prediction},
+		{"target", before.Target, seen.Target},
+		{"run", sketch(before.Run), sketch(seen.Run)},
+		{"wrapped run", sketch(before.Wrapped), sketch(seen.Wrapped)},
+	}
+	for _, p := range parts {
+		was, now := asJSON(t, p.was), asJSON(t, p.seen)
+		if diff := gocmp.Diff(was, now); diff != "" {
+			t.Errorf("%s is not what was recorded (-recorded +seen):\n%s", p.name, diff)
+		}
+	}
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// sketch is what a run comes to: how it ended, what listened, what answered.
+func sketch(r *facts.Run) []string {
+	if r == nil {
+		return nil
+	}
+	var lines []string
+	for _, l := range r.Listeners() {
+		lines = append(lines, fmt.Sprintf("listened %s %s v6only=%t open=%t", l.Network, l.Address(), l.V6Only, l.Closed == 0))
+	}
+	last := map[string]string{}
+	for _, e := range r.Events {
+		switch e.Kind {
+		case facts.EventAnswer:
+			key := fmt.Sprintf("asked %s:%d", e.Answer.To, e.Answer.Port)
+			last[key] = fmt.Sprintf("%s: %s %d %s", key, e.Answer.Class, e.Answer.Status, e.Answer.Protocol)
+		case facts.EventExecError:
+			lines = append(lines, "exec error "+e.Errno)
+		case facts.EventOOM:
+			last["oom"] = "a process was killed for memory"
+		}
+	}
+	for _, text := range last {
+		lines = append(lines, text)
+	}
+	for _, s := range r.Survivors {
+		lines = append(lines, fmt.Sprintf("survived %q own session %t", s.Exe, s.SID == s.PID))
+	}
+	if r.Exit != nil {
+		lines = append(lines, fmt.Sprintf("exit %d %s oom=%t %s", r.Exit.Code, r.Exit.Signal, r.Exit.OOM, r.Exit.Refused))
+	}
+	lines = append(lines, "stopped "+string(r.Stopped))
+	slices.SortFunc(lines, cmp.Compare[string])
+	return slices.Compact(lines)
+}
+
+// quiet is the watcher of tests.
+type quiet struct{}
+
+func (quiet) Doing(string)      {}
+func (quiet) Event(facts.Event) {}
+func (quiet) Log(facts.LogLine) {}

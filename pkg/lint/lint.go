@@ -1,0 +1,194 @@
+// Package lint takes one image all the way: it collects the facts, runs the
+// rules over them, places the findings and proves the fixes. It is the only
+// place that knows the order.
+package lint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/finding"
+	"github.com/imglint/imglint/pkg/launch"
+	"github.com/imglint/imglint/pkg/platform"
+	"github.com/imglint/imglint/pkg/report"
+	"github.com/imglint/imglint/pkg/rule"
+	"github.com/imglint/imglint/pkg/run"
+	"github.com/imglint/imglint/pkg/servers"
+)
+
+// Image is an opened image.
+type Image interface {
+	Facts() facts.Image
+	// Files is the root file system; a path that was not looked at answers
+	// facts.ErrNotExamined.
+	Files() fs.FS
+	// Close removes whatever opening and running it made.
+	Close(context.Context) error
+}
+
+// Runnable is an image that can be started where it is.
+type Runnable interface {
+	Image
+	run.Observer
+	// Foreign says why this machine cannot run it, "" if it can.
+	Foreign() string
+}
+
+// Source opens images. Open answers an error that wraps ErrNoImage when it
+// does not have the image, so that the next source is asked.
+type Source interface {
+	Open(ctx context.Context, ref string) (Image, error)
+}
+
+// ErrNoImage is what a Source answers about an image that it does not have.
+var ErrNoImage = errors.New("no such image")
+
+// Watcher is told what a person wants to see while they wait.
+type Watcher interface {
+	run.Watcher
+	Doing(what string)
+}
+
+// Options are the same for every image of a call.
+type Options struct {
+	Platform   *platform.Platform
+	Overrides  platform.Overrides
+	Dockerfile Dockerfile
+	Env        []string // KEY=VALUE for the image
+	Volumes    []string
+	User       string
+	Limits     run.Limits
+	Static     bool
+	// NotRun says why nothing is run although the user did not ask for Static.
+	NotRun string
+	Prove  bool
+	Rules  []*rule.Rule
+	Ignore map[string]bool // rule IDs
+}
+
+// Dockerfile is the file that the image may have been built from.
+type Dockerfile struct {
+	Name string // as the user would name it
+	Text []byte
+	// Explicit: the user named it, so that a mismatch is worth saying.
+	Explicit bool
+}
+
+// Linter checks images one after the other or at once.
+type Linter struct {
+	Sources []Source
+	Options Options
+}
+
+// Lint checks one image. What kept it from looking is in the result's Err and
+// NotChecked.
+func (l *Linter) Lint(ctx context.Context, ref string, w Watcher) (result report.Result) {
+	began := time.Now()
+	result = report.Result{Ref: ref, Verdict: finding.Unknown}
+	defer func() { result.Took = time.Since(began) }()
+
+	w.Doing("reading " + ref)
+	img, err := l.open(ctx, ref)
+	if err != nil {
+		result.Err = err
+		return result
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		if err := img.Close(closing); err != nil {
+			result.NotChecked = append(result.NotChecked, finding.NotChecked{What: "whether everything was removed", Why: err.Error()})
+		}
+	}()
+	c := &check{Options: l.Options, image: img, watch: w}
+	if err := c.do(ctx); err != nil {
+		result.Err = err
+		return result
+	}
+	return c.result(ref)
+}
+
+func (l *Linter) open(ctx context.Context, ref string) (Image, error) {
+	var missing []error
+	for _, s := range l.Sources {
+		img, err := s.Open(ctx, ref)
+		if err == nil {
+			return img, nil
+		}
+		if !errors.Is(err, ErrNoImage) {
+			return nil, err
+		}
+		missing = append(missing, err)
+	}
+	return nil, missing[len(missing)-1]
+}
+
+// check is one image's way through.
+type check struct {
+	Options
+	image    Image
+	watch    Watcher
+	facts    *facts.Facts
+	findings []finding.Finding
+	ignored  []finding.Finding
+	mismatch error // why the image was not built from the Dockerfile at hand
+}
+
+func (c *check) do(ctx context.Context) error {
+	c.facts = collect(c.image.Facts(), c.image.Files(), c.Options)
+	located := make(chan *facts.Dockerfile, 1)
+	go func() { located <- c.locate(ctx) }()
+	if err := c.observe(ctx); err != nil {
+		<-located
+		return err
+	}
+	c.facts.Dockerfile = <-located
+	c.judge()
+	if c.Prove {
+		c.prove(ctx)
+	}
+	c.place()
+	return ctx.Err()
+}
+
+// judge runs the rules over the facts.
+func (c *check) judge() { c.findings = rule.CheckAll(c.Rules, c.facts) }
+
+// collect does the static half: what will run and what it will listen on.
+func collect(img facts.Image, files fs.FS, o Options) *facts.Facts {
+	f := &facts.Facts{Image: img, Target: o.Platform.Target(img, o.Overrides)}
+	f.Launch = launch.Follow(img.Config, environment(f, o), files)
+	f.Prediction = servers.Predict(f.Launch, files)
+	for _, remedies := range remedyLists(&f.Prediction) {
+		for i := range remedies {
+			r := &remedies[i]
+			change, instruction, ok := launch.Rewrite(img.Config, f.Launch, *r)
+			if ok {
+				r.Change, r.Instruction = change, instruction
+			}
+		}
+	}
+	return f
+}
+
+// environment is what is added to the image's own: the platform's variables,
+// then the user's.
+func environment(f *facts.Facts, o Options) []string {
+	return append(append([]string{}, f.Target.Env...), o.Env...)
+}
+
+func remedyLists(p *facts.Prediction) [][]facts.Remedy {
+	lists := [][]facts.Remedy{p.FixPublic, p.FixForeground}
+	if p.Gunicorn != nil {
+		lists = append(lists, p.Gunicorn.FixPreload, p.Gunicorn.FixTimeout)
+	}
+	return lists
+}
+
+func (c *check) notChecked(what, format string, args ...any) {
+	c.facts.NotChecked = append(c.facts.NotChecked, finding.NotChecked{What: what, Why: fmt.Sprintf(format, args...)})
+}

@@ -1,0 +1,70 @@
+package lint
+
+import (
+	"fmt"
+
+	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/finding"
+	"github.com/imglint/imglint/pkg/report"
+)
+
+func (c *check) result(ref string) report.Result {
+	r := report.Result{Ref: ref, Facts: c.facts, Findings: c.findings, NotChecked: c.facts.NotChecked}
+	r.Verdict, r.Basis, r.Reason = verdict(c.facts, append(c.findings, c.ignored...), c.Static)
+	return r
+}
+
+// verdict tells whether the platform's check will pass. It passes only when
+// an answer from outside loopback was seen and the first process lived on.
+func verdict(f *facts.Facts, findings []finding.Finding, static bool) (finding.Verdict, finding.Basis, string) {
+	basis := finding.Predicted
+	if f.Run != nil {
+		basis = finding.Observed
+	}
+	for _, found := range findings {
+		if found.Severity != finding.Error {
+			continue
+		}
+		if basis == finding.Predicted {
+			return finding.Fail, basis, "the release health check will fail (read from the image, not run)"
+		}
+		return finding.Fail, basis, "the release health check will fail"
+	}
+	if f.Run == nil {
+		return foreseen(f, static)
+	}
+	e, ok := f.Run.Passed(f.Target.Endpoint.Port, f.Target.Probe)
+	if !ok || f.Run.Stopped != facts.StopAnswered {
+		return finding.Unknown, basis, "the health check was not answered, and imglint cannot tell why"
+	}
+	return finding.Pass, basis, "the release health check will pass: " + answeredText(e)
+}
+
+// foreseen is the verdict on an image without a fault that was not run.
+func foreseen(f *facts.Facts, static bool) (finding.Verdict, finding.Basis, string) {
+	why := "it was not run"
+	if static {
+		why += " (--static)"
+	}
+	if l, ok := served(f); ok {
+		return finding.Pass, finding.Predicted, fmt.Sprintf("the release health check will pass if the program starts: %s will listen on port %d; %s", f.Prediction.Title, l.Port, why)
+	}
+	return finding.Unknown, finding.Predicted, "nothing in the image says that the release health check must fail; " + why
+}
+
+// served returns the listener that will surely answer HTTP on the endpoint's port.
+func served(f *facts.Facts) (facts.Listen, bool) {
+	if f.Launch.Known != facts.Yes || f.Launch.Ends != "" || f.Prediction.Ends != "" || !f.Prediction.Complete || f.Prediction.Daemonizes != facts.No {
+		return facts.Listen{}, false
+	}
+	for _, l := range f.Prediction.Listens {
+		if l.Network == "tcp" && l.Port == f.Target.Endpoint.Port && l.Scope == facts.ScopeAny && l.Protocol == "http" {
+			return l, true
+		}
+	}
+	return facts.Listen{}, false
+}
+
+func answeredText(e facts.Event) string {
+	return fmt.Sprintf("port %d answered %d after %.1fs", e.Answer.Port, e.Answer.Status, e.T.Seconds())
+}
