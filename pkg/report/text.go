@@ -15,6 +15,9 @@ func Text(w io.Writer, r Result, style Style) error {
 	t := textWriter{style: style}
 	t.header(r)
 	t.verdict(r)
+	if style.Verbose && r.Facts != nil {
+		t.trail(r.Facts)
+	}
 	for _, f := range r.Findings {
 		t.finding(f)
 	}
