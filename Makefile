@@ -1,0 +1,81 @@
+# The everyday commands. They need Go and make; what else is missing (Docker,
+# mmdebstrap, …) is installed with apt-get when run as root, and named otherwise.
+#
+#   make demo        one failing image, built and checked, from nothing
+#   make test        everything, on real containers; make test-unit: seconds, no Docker
+#   make confirm     every fixture built, run and compared with its hand-written truth
+#   make build       ./imglint
+
+.DEFAULT_GOAL := build
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+export CGO_ENABLED = 0
+DEMO := .cache/demo
+
+.PHONY: go
+go:
+	@command -v go >/dev/null || { echo "Go is missing: https://go.dev/dl (this module wants $$(awk '/^go /{print $$2}' go.mod) or newer)"; exit 1; }
+
+# The programs that are put into containers, embedded into imglint.
+.PHONY: probe
+probe: go
+	go generate ./pkg/probe/embed
+
+.PHONY: build
+build: probe
+	go build -trimpath -ldflags '-s -w' -o imglint ./cmd/imglint
+
+# imglint ends with 1 because it finds errors: that is what the demo shows.
+.PHONY: demo
+demo: build
+	@fixtures/engine up
+	@fixtures/bases/build python
+	@rm -rf $(DEMO)
+	@fixtures/unpack fixtures/loopback-bind/bad.txtar $(DEMO)
+	@DOCKER_BUILDKIT=0 docker build -t imglint-fixtures/demo $(DEMO) >$(DEMO).log 2>&1 || { cat $(DEMO).log; exit 1; }
+	@echo '$$ imglint imglint-fixtures/demo'
+	@cd $(DEMO) && { "$(CURDIR)/imglint" imglint-fixtures/demo </dev/null || status=$$?; }; \
+	if [ "$${status-0}" = 1 ]; then echo "(exit status 1: imglint found errors, as it should in this demo)"; \
+	else echo "the demo should end with exit status 1, and imglint ended with $${status-0}"; exit 1; fi
+
+# What tests use beside Docker; they skip what they cannot try.
+.PHONY: tools
+tools:
+	@missing=; for program in docker-registry python3; do command -v $$program >/dev/null || missing+=" $$program"; done; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+		apt-get -qq update && apt-get -qq install --no-install-recommends $$missing >/dev/null; \
+	else echo "some tests will be skipped, for want of:$$missing"; fi
+
+.PHONY: test
+test: probe tools
+	fixtures/engine up
+	fixtures/bases/build
+	go vet ./...
+	go test -timeout 12m ./...
+
+.PHONY: test-unit
+test-unit: go
+	go test -short ./...
+
+.PHONY: confirm
+confirm: probe
+	fixtures/engine up
+	fixtures/bases/build
+	go test ./pkg/lint -run TestConfirm -confirm -timeout 30m
+
+.PHONY: bench
+bench: probe
+	fixtures/engine up
+	go test -run '^$$' -bench . -benchmem -timeout 20m ./...
+
+.PHONY: clean
+clean:
+	rm -rf imglint dist $(DEMO) $(DEMO).log pkg/probe/embed/*.gz
+
+# The fixtures' images too: making them again takes minutes.
+.PHONY: clean-images
+clean-images:
+	docker images -q --filter label=dev.imglint.fixture | sort -u | xargs -r docker rmi -f
