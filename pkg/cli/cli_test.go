@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// call runs imglint in this process.
+func call(t *testing.T, env map[string]string, args ...string) (status int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	status = Main(args, IO{
+		In: strings.NewReader(""), Out: &o, Err: &e,
+		Width:  func() int { return 80 },
+		Getenv: func(key string) string { return env[key] },
+	})
+	return status, o.String(), e.String()
+}
+
+// noEngine is an address where nothing answers.
+const noEngine = "unix:///nonexistent/imglint-test.sock"
+
+func TestWrongUsage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	badEnv := filepath.Join(dir, "env")
+	if err := os.WriteFile(badEnv, []byte("# fine\nA=1\nnot a pair=\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no image":         {nil, "imglint: name an image, for example: imglint myapp:latest (see imglint --help)\n"},
+		"unknown flag":     {[]string{"--platfrom", "x", "app"}, "imglint: unknown flag: --platfrom; see imglint --help (did you mean --platform?)\n"},
+		"unknown platform": {[]string{"--platform", "aptibel", "app"}, `did you mean aptible?`},
+		"port":             {[]string{"--port", "70000", "app"}, "imglint: --port 70000: not a port, use 1 to 65535\n"},
+		"port word":        {[]string{"--port", "http", "app"}, `invalid argument "http" for "--port"`},
+		"path":             {[]string{"--path", "health", "app"}, `imglint: --path "health": a path starts with /` + "\n"},
+		"format":           {[]string{"--format", "yaml", "app"}, `imglint: --format "yaml": use text or json` + "\n"},
+		"fail-on":          {[]string{"--fail-on", "fatal", "app"}, `imglint: --fail-on: unknown severity "fatal": use error, warning or note` + "\n"},
+		"ignore":           {[]string{"--ignore", "loopback", "app"}, `imglint: --ignore: there is no rule "loopback"; imglint rules lists them` + "\n"},
+		"ignore near":      {[]string{"--ignore", "loopback-bin", "app"}, `imglint: --ignore: there is no rule "loopback-bin", did you mean loopback-bind?` + "\n"},
+		"memory":           {[]string{"--memory", "lots", "app"}, `imglint: --memory "lots": use a size of at least 6m, such as 512m or 2g` + "\n"},
+		"memory small":     {[]string{"--memory", "1k", "app"}, "at least 6m"},
+		"cpus":             {[]string{"--cpus", "-1", "app"}, "imglint: --cpus -1: must not be negative\n"},
+		"window":           {[]string{"--boot-window", "-1s", "app"}, "must not be negative"},
+		"window word":      {[]string{"--boot-window", "soon", "app"}, `invalid argument "soon" for "--boot-window"`},
+		"env":              {[]string{"-e", "=x", "app"}, `imglint: --env "=x": not KEY=VALUE` + "\n"},
+		"env file line":    {[]string{"--env-file", badEnv, "app"}, "env:3: not KEY=VALUE"},
+		"env file missing": {[]string{"--env-file", filepath.Join(dir, "nope"), "app"}, "no such file or directory"},
+		"dockerfile":       {[]string{"--dockerfile", filepath.Join(dir, "nope"), "app"}, "imglint: --dockerfile: open "},
+		"a directory":      {[]string{dir}, "is a file or directory; build the image first"},
+		"host":             {[]string{"--host", "nonsense", "app"}, "nonsense"},
+		"explain nothing":  {[]string{"explain"}, "imglint: explain takes one rule, for example: imglint explain loopback-bind\n"},
+		"explain unknown":  {[]string{"explain", "loopbck-bind"}, `imglint: there is no rule "loopbck-bind", did you mean loopback-bind?` + "\n"},
+		"rules argument":   {[]string{"rules", "x"}, "imglint: rules takes no arguments\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			status, out, errs := call(t, nil, c.args...)
+			if status != ExitUsage {
+				t.Errorf("exit status %d, want %d", status, ExitUsage)
+			}
+			if out != "" {
+				t.Errorf("printed to standard output: %q", out)
+			}
+			if !strings.Contains(errs, c.want) {
+				t.Errorf("said %q, want %q in it", errs, c.want)
+			}
+			if strings.Count(errs, "\n") != 1 {
+				t.Errorf("said more than one line: %q", errs)
+			}
+		})
+	}
+}
+
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"rules":     {[]string{"rules"}, "loopback-bind           error    listens on the loopback address only\n"},
+		"explain":   {[]string{"explain", "loopback-bind"}, "# loopback-bind\n"},
+		"version":   {[]string{"version"}, "imglint "},
+		"platforms": {[]string{"platforms"}, "aptible "},
+		"help":      {[]string{"--help"}, "Exit status:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			status, out, errs := call(t, nil, c.args...)
+			if status != ExitClean || errs != "" {
+				t.Errorf("exit status %d, said %q", status, errs)
+			}
+			if !strings.Contains(out, c.want) {
+				t.Errorf("printed %q, want %q in it", out, c.want)
+			}
+		})
+	}
+}
+
+// TestHelp keeps docs/help.txt, which the README quotes, equal to the code.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	_, out, _ := call(t, nil, "--help")
+	name := filepath.Join("..", "..", "docs", "help.txt")
+	if os.Getenv("UPDATE_DOCS") != "" {
+		if err := os.WriteFile(name, []byte(out), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), out); diff != "" {
+		t.Errorf("docs/help.txt differs from the code, run UPDATE_DOCS=1 go test ./pkg/cli -run TestHelp (-file +code):\n%s", diff)
+	}
+}
+
+func TestNoEngine(t *testing.T) {
+	t.Parallel()
+	status, _, errs := call(t, nil, "--host", noEngine, "127.0.0.1:1/nothing/here:1")
+	if status != ExitUnable {
+		t.Errorf("exit status %d, want %d", status, ExitUnable)
+	}
+	if !strings.Contains(errs, "no container engine answers at "+noEngine) {
+		t.Errorf("said %q", errs)
+	}
+}
+
+func TestVariable(t *testing.T) {
+	t.Parallel()
+	getenv := func(key string) string { return map[string]string{"SET": "value"}[key] }
+	for text, want := range map[string][]string{
+		"A=b": {"A=b"}, "A=": {"A="}, "A=b=c": {"A=b=c"}, "SET": {"SET=value"}, "UNSET": nil,
+	} {
+		got, err := variable(text, getenv)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	t.Parallel()
+	words := []string{"platform", "port", "path", "format"}
+	for word, want := range map[string]string{"platfrom": "platform", "prot": "port", "formta": "format", "xyzzy": "", "": ""} {
+		if got := nearest(word, words); got != want {
+			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
+		}
+	}
+}
