@@ -35,9 +35,8 @@ var protocols = []protocol{
 	{name: "vnc", starts: "RFB 0"},
 	{name: "rsync", starts: "@RSYNCD:"},
 	{name: "rtsp", starts: "RTSP/1."},
-	{name: "mariadb", has: "mariadb", matches: mysqlPacket},
-	{name: "mysql", matches: mysqlPacket},
-	{name: "h2", matches: h2Settings},
+	{name: "mysql", matches: mysqlPacket}, // MariaDB too
+	{name: "h2c", matches: h2Settings},
 }
 
 // banner names the protocol that data starts, or "".

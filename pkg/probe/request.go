@@ -2,13 +2,16 @@ package probe
 
 import (
 	"net/netip"
+	"strconv"
 
 	"github.com/imglint/imglint/pkg/facts"
 )
 
-// request returns the bytes that the platform would send to an address. It
-// asks for no kept-alive connection: an idle one would block a server that
-// handles one at a time.
+// request returns the bytes that the platform would send to an address, and to
+// a loopback address those that a developer's curl would: a server that
+// refuses the platform's Host header shows itself by the difference. No
+// connection is kept alive: an idle one would block a server that handles one
+// at a time.
 func request(p facts.Probe, to netip.AddrPort) []byte {
 	method, path, host := p.Method, p.Path, p.Host
 	if method == "" {
@@ -17,7 +20,10 @@ func request(p facts.Probe, to netip.AddrPort) []byte {
 	if path == "" {
 		path = "/"
 	}
-	if host == "" {
+	switch {
+	case to.Addr().IsLoopback():
+		host = "localhost:" + strconv.Itoa(int(to.Port()))
+	case host == "":
 		host = to.String()
 	}
 	return []byte(method + " " + path + " HTTP/1.1\r\nHost: " + host +

@@ -1,0 +1,255 @@
+package probe
+
+import (
+	"net/netip"
+
+	"github.com/imglint/imglint/pkg/facts"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	bodyPatience  = 200 * millisecond // for a body that may say more than the head
+	drainPatience = 100 * millisecond // for a server to end its answer undisturbed
+	knockPatience = 300 * millisecond
+	maxDrain      = 256 << 10
+)
+
+// ask is one connection in progress: first the platform's request, then, when
+// nothing came back, the knocks in turn.
+type ask struct {
+	to       netip.AddrPort
+	probe    facts.Probe
+	patience instant // of the request
+	knocking bool    // whether the knocks may be tried
+
+	fd       int // -1: no connection
+	stage    stage
+	knock    int // index of the knock that is tried; -1: the request
+	out, in  []byte
+	deadline instant
+	sent     instant // when the request began
+	ended    instant // when its outcome was known
+	answer   facts.Answer
+	drained  int
+	told     bool // the answer was emitted
+}
+
+type stage int
+
+const (
+	connecting stage = iota
+	reading
+	draining
+	finished
+)
+
+// newAsk starts the request. It may be finished at once.
+func newAsk(to netip.AddrPort, probe facts.Probe, patience instant, knocking bool, now instant) *ask {
+	a := &ask{to: to, probe: probe, patience: patience, knocking: knocking, fd: -1, knock: -1, sent: now}
+	a.connect(request(probe, to), now, patience)
+	return a
+}
+
+func (a *ask) connect(say []byte, now, patience instant) {
+	a.out, a.in, a.deadline, a.stage = say, nil, now+patience, connecting
+	fd, err := dial(a.to)
+	a.fd = fd
+	switch err {
+	case nil:
+		a.connected(now)
+	case unix.EINPROGRESS, unix.EAGAIN:
+	default:
+		a.failed(err, now)
+	}
+}
+
+// dial starts a connection. EINPROGRESS is an error, with a descriptor.
+func dial(to netip.AddrPort) (int, error) {
+	family, address := unix.AF_INET, unix.Sockaddr(nil)
+	if to.Addr().Is4() {
+		address = &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
+	} else {
+		family, address = unix.AF_INET6, &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	return fd, unix.Connect(fd, address)
+}
+
+// events is what poll waits for.
+func (a *ask) events() int16 {
+	if a.stage == connecting {
+		return unix.POLLOUT
+	}
+	return unix.POLLIN
+}
+
+// ready goes on when poll reports something.
+func (a *ask) ready(now instant) {
+	switch a.stage {
+	case connecting:
+		code, err := unix.GetsockoptInt(a.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if err == nil && code != 0 {
+			err = unix.Errno(code)
+		}
+		if err != nil {
+			a.failed(err, now)
+			return
+		}
+		a.connected(now)
+	case reading:
+		a.read(now)
+	case draining:
+		a.drain()
+	}
+}
+
+// connected sends at once: the server may handle one connection at a time.
+func (a *ask) connected(now instant) {
+	a.stage = reading
+	// A request fits any socket's buffer. When the server has hung up already,
+	// reading tells how.
+	_ = unix.Send(a.fd, a.out, unix.MSG_NOSIGNAL)
+	if now >= a.deadline {
+		a.expire(now)
+	}
+}
+
+func (a *ask) read(now instant) {
+	var buf [maxAnswer]byte
+	n, err := unix.Read(a.fd, buf[:maxAnswer-len(a.in)])
+	if err == unix.EAGAIN || err == unix.EINTR {
+		return
+	}
+	if n > 0 {
+		a.in = append(a.in, buf[:n]...)
+	}
+	a.judge(n <= 0, err, now)
+}
+
+// judge looks at what has come; ended: the server said all.
+func (a *ask) judge(ended bool, err error, now instant) {
+	if a.knock >= 0 {
+		a.judgeKnock(ended, now)
+		return
+	}
+	answer, needs := recognise(a.in, ended)
+	switch {
+	case needs == needNothing:
+		a.outcome(answer, now)
+	case needs == needBody:
+		if a.answer.Class == "" {
+			a.deadline = min(a.deadline, now+bodyPatience)
+		}
+		a.answer = answer
+	case ended && err == unix.ECONNRESET:
+		a.nothing(facts.Answer{Class: facts.ClassReset}, now)
+	case ended && err != nil:
+		a.nothing(facts.Answer{Class: facts.ClassReset, Error: errnoName(err)}, now)
+	case ended:
+		a.nothing(facts.Answer{Class: facts.ClassClosed}, now)
+	}
+}
+
+// outcome ends the request with an answer, and lets the server finish.
+func (a *ask) outcome(answer facts.Answer, now instant) {
+	a.answer, a.ended = answer, now
+	a.stage, a.deadline = draining, now+drainPatience
+	if answer.Class != facts.ClassHTTP {
+		a.finish()
+	}
+}
+
+// nothing ends the request without an answer, and tries the first knock.
+func (a *ask) nothing(answer facts.Answer, now instant) {
+	a.answer, a.ended = answer, now
+	if !a.knocking {
+		a.finish()
+		return
+	}
+	a.nextKnock(now)
+}
+
+func (a *ask) nextKnock(now instant) {
+	a.finish()
+	if a.knock++; a.knock < len(knocks) {
+		a.connect(knocks[a.knock].says, now, knockPatience)
+	}
+}
+
+func (a *ask) judgeKnock(ended bool, now instant) {
+	protocol, ok := knocks[a.knock].hears(a.in)
+	switch {
+	case ok && protocol == "tls":
+		a.answer = facts.Answer{Class: facts.ClassTLS, First: escape(a.in)}
+		a.finish()
+	case ok:
+		a.answer = facts.Answer{Class: facts.ClassOther, Protocol: protocol, First: escape(a.in)}
+		a.finish()
+	case ended || len(a.in) >= maxAnswer:
+		a.nextKnock(now)
+	}
+}
+
+// drain reads on: a server whose answer is cut off logs an error about it.
+func (a *ask) drain() {
+	var buf [maxAnswer]byte
+	n, err := unix.Read(a.fd, buf[:])
+	if err == unix.EAGAIN || err == unix.EINTR {
+		return
+	}
+	if a.drained += n; n <= 0 || a.drained > maxDrain {
+		a.finish()
+	}
+}
+
+// expire goes on when the deadline has come.
+func (a *ask) expire(now instant) {
+	switch {
+	case a.stage == draining:
+		a.finish()
+	case a.knock >= 0:
+		a.nextKnock(now)
+	case a.stage == connecting:
+		a.answer, a.ended = facts.Answer{
+			Class: facts.ClassFailed, Error: "the connection was not accepted in time",
+		}, now
+		a.finish()
+	case a.answer.Class != "":
+		a.outcome(a.answer, now)
+	default:
+		if answer, needs := recognise(a.in, true); needs != needMore {
+			a.outcome(answer, now)
+			return
+		}
+		a.nothing(facts.Answer{Class: facts.ClassSilent}, now)
+	}
+}
+
+// failed ends a connection that could not be made.
+func (a *ask) failed(err error, now instant) {
+	if a.knock >= 0 {
+		a.nextKnock(now)
+		return
+	}
+	a.ended = now
+	switch err {
+	case unix.ECONNREFUSED:
+		a.answer = facts.Answer{Class: facts.ClassRefused}
+	case unix.ECONNRESET:
+		a.answer = facts.Answer{Class: facts.ClassReset}
+	default:
+		a.answer = facts.Answer{Class: facts.ClassFailed, Error: errnoName(err)}
+	}
+	a.finish()
+}
+
+func (a *ask) finish() {
+	if a.fd >= 0 {
+		unix.Close(a.fd)
+		a.fd = -1
+	}
+	a.stage = finished
+}

@@ -1,0 +1,127 @@
+package probe
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// How often the observer looks. A look never takes more than a twentieth of
+// the time: where looking is dear, it looks less often.
+const (
+	tcpFast, tcpSlow         = 5 * millisecond, 20 * millisecond
+	tcpFastFor               = 10 * second
+	procNetPause             = 200 * millisecond
+	unixPause, udpPause      = 100 * millisecond, 250 * millisecond
+	processFast, processSlow = 50 * millisecond, 500 * millisecond
+	processFastFor           = 5 * second
+	leisure                  = 20
+)
+
+// What one run may tell, so that a program that goes wild does not drown the log.
+const (
+	maxListening = 500
+	maxProcesses = 200
+)
+
+// observer watches a program's sockets and processes and asks its ports.
+type observer struct {
+	emitter
+	asker           asker
+	tcp, udp, unix  *table
+	tcpPause        instant // at least
+	processes       *processes
+	changed         instant // when a listener last opened or closed
+	started         instant // when the processes were first looked at
+	listening, seen int     // events emitted
+	tasks           []*task
+	scanning        *task // of the processes
+}
+
+// task is something to do at a time; run returns when next.
+type task struct {
+	next instant
+	run  func(now instant) instant
+}
+
+// newObserver makes the baseline: what exists now is not the program's.
+func newObserver(cfg Config, stdout int, own ...int) *observer {
+	o := &observer{
+		emitter:   emitter{fd: stdout, nonce: cfg.Nonce},
+		processes: &processes{own: map[int]bool{}, known: map[int]*process{}},
+	}
+	for _, pid := range own {
+		o.processes.own[pid] = true
+	}
+	o.processes.baseline()
+	o.openTables()
+	o.asker = asker{emitter: &o.emitter, probe: cfg.Probe, endpoint: cfg.Endpoint}
+	if address, err := netip.ParseAddr(cfg.Address); err == nil {
+		o.asker.address = address
+	} else {
+		o.asker.address = ownAddress()
+	}
+	o.scanning = &task{run: o.pollProcesses, next: never}
+	o.tasks = []*task{
+		{run: o.pollTCP}, {run: o.pollUnix}, {run: o.pollUDP}, o.scanning,
+	}
+	return o
+}
+
+// openTables takes the cheapest source that works for each kind of socket.
+func (o *observer) openTables() {
+	o.tcp = &table{network: "tcp", source: tcpSource()}
+	if _, ok := o.tcp.source.(*procNet); ok {
+		o.tcpPause = procNetPause
+	}
+	o.udp = &table{network: "udp", source: udpSource(), confirm: true}
+	o.unix = &table{network: "unix", source: unixSource()}
+	for _, t := range []*table{o.tcp, o.udp, o.unix} {
+		t.poll()
+	}
+}
+
+// begin starts the program's time.
+func (o *observer) begin(base instant) {
+	o.base, o.changed = base, base
+}
+
+// begun tells that the program was executed: from now on the processes are
+// its own.
+func (o *observer) begun(now instant) { o.started, o.scanning.next = now, now }
+
+// step does what is due and waits for the next thing to do, or for one of the
+// descriptors, which it returns when it can be read.
+func (o *observer) step(fds ...int) (readable int) {
+	now := clock()
+	for _, t := range o.tasks {
+		if t.next <= now {
+			t.next = t.run(now)
+		}
+	}
+	next := o.asker.run(now)
+	for _, t := range o.tasks {
+		next = min(next, t.next)
+	}
+	var space [maxAsks + 4]unix.PollFd
+	list := space[:0]
+	for _, fd := range fds {
+		list = append(list, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	}
+	list = o.asker.watch(list)
+	timeout := unix.NsecToTimespec(int64(max(next-clock(), 0)))
+	if n, err := unix.Ppoll(list, &timeout, nil); n <= 0 || err != nil {
+		return -1
+	}
+	readable, now = -1, clock()
+	for i, p := range list {
+		switch {
+		case p.Revents == 0:
+		case i < len(fds):
+			readable = int(p.Fd)
+		default:
+			o.asker.ready(p.Fd, now)
+		}
+	}
+	return readable
+}
