@@ -131,8 +131,6 @@ func errnoError(errno string) error {
 		return fs.ErrNotExist
 	case "EACCES", "EPERM":
 		return fs.ErrPermission
-	case "EINVAL":
-		return fs.ErrInvalid
 	}
 	return errors.New(errno)
 }
@@ -160,6 +158,9 @@ func newEntry(i probe.FileInfo) *entry {
 
 func (f *cellFiles) readlink(path string) (string, error) {
 	reply, err := f.ask(probe.FileRequest{Op: "readlink", Path: path})
+	if reply.Errno == "EINVAL" { // not a link
+		err = fs.ErrInvalid
+	}
 	return reply.Link, err
 }
 
@@ -170,6 +171,9 @@ func (f *cellFiles) read(path string, limit int64) ([]byte, bool, error) {
 
 func (f *cellFiles) readdir(path string) ([]*entry, error) {
 	reply, err := f.ask(probe.FileRequest{Op: "readdir", Path: path, Max: maxEntries})
+	if reply.Errno == "ENOTDIR" { // which is no proof of absence here
+		err = errors.New("not a directory")
+	}
 	if err != nil {
 		return nil, err
 	}

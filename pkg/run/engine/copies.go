@@ -89,13 +89,22 @@ func (c *copies) open(p string) (body io.ReadCloser, target string, err error) {
 		return nil, "", notExamined(err)
 	}
 	body, stat, err := c.engine.api.copyOut(ctx, id, p)
-	switch {
-	case cerrdefs.IsNotFound(err):
-		return nil, "", fs.ErrNotExist
-	case err != nil:
-		return nil, "", notExamined(err)
+	if err != nil {
+		return nil, "", copyFault(err)
 	}
 	return body, stat.LinkTarget, nil
+}
+
+// copyFault tells what the engine's error says about a path. It answers
+// "not a directory" below a file, and resolves links itself.
+func copyFault(err error) error {
+	switch {
+	case cerrdefs.IsNotFound(err), strings.Contains(err.Error(), "not a directory"):
+		return fs.ErrNotExist
+	case strings.Contains(err.Error(), "too many links"):
+		return errors.New("too many links")
+	}
+	return notExamined(err)
 }
 
 func notExamined(err error) error {

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/imglint/imglint/pkg/probe/embed"
 )
 
 // Options say which engine to use and what for.
@@ -58,7 +60,7 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 		return nil, err
 	}
 	if e.opts.Probe == nil {
-		e.opts.Probe = func(string) ([]byte, error) { return nil, errors.New("not embedded yet") }
+		e.opts.Probe = embed.Binary
 	}
 	e.probe = sync.OnceValues(func() ([]byte, error) { return probeTar(e.opts.Probe, e.arch) })
 	go func() { e.swept <- e.Sweep(context.WithoutCancel(ctx)) }()
