@@ -52,9 +52,8 @@ func Compute(ctx context.Context, src []byte, o Options) (facts.Image, *facts.Do
 
 // convert runs buildkit's frontend up to the point where a build would start.
 func convert(ctx context.Context, src []byte, o Options) (img facts.Image, base *bases, err error) {
-	// buildkit's parser panics on a few malformed files, such as a parser
-	// directive after a blank ("\x20# escape=`"); a bad Dockerfile must not
-	// end imglint.
+	// buildkit runs in a daemon that survives a panic, and v0.34.1 has some
+	// (DockerfileLint without a definition); a file must not end imglint.
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("buildkit cannot read it: %v", r)

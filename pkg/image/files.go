@@ -1,0 +1,326 @@
+package image
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/imglint/imglint/pkg/facts"
+)
+
+// errLinks is what a loop of links answers.
+var errLinks = errors.New("too many levels of links")
+
+// maxLinks is Linux's own limit (path_resolution(7)).
+const maxLinks = 40
+
+// files is the merged view over the layers. Layers are read from the top, only
+// as far as the question needs: a path is absent when every layer was
+// examined, and facts.ErrNotExamined where one could not be.
+type files struct {
+	mu     sync.Mutex
+	layers []*layer // the top one first
+}
+
+var (
+	_ fs.StatFS     = (*files)(nil)
+	_ fs.ReadDirFS  = (*files)(nil)
+	_ fs.ReadFileFS = (*files)(nil)
+	_ fs.ReadLinkFS = (*files)(nil)
+)
+
+// newFiles merges blobs, the lowest layer first, reading at most budget bytes
+// of them as they are stored.
+func newFiles(blobs []blob, budget int64) *files {
+	limits := newLimits(budget)
+	f := &files{}
+	for _, b := range slices.Backward(blobs) {
+		f.layers = append(f.layers, newLayer(b, limits))
+	}
+	return f
+}
+
+func (f *files) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range f.layers {
+		l.close()
+	}
+}
+
+// lookup finds what stands at a path, no link followed.
+func (f *files) lookup(name string) (*node, error) {
+	return f.below(0, name)
+}
+
+// below looks in the layers from the given one down.
+func (f *files) below(from int, name string) (*node, error) {
+	var implicit *node
+	for _, l := range f.layers[from:] {
+		n, err := l.find(name)
+		if n != nil && !n.implicit {
+			if implicit != nil && n.header.Typeflag != tar.TypeDir {
+				// Its files are at the far end of a link: engines differ here.
+				return nil, fmt.Errorf("%s is a directory in one layer and none in a lower one: %w", name, facts.ErrNotExamined)
+			}
+			return n, nil
+		}
+		if implicit == nil {
+			implicit = n
+		}
+		if n == nil && err != nil {
+			return nil, unexamined(err)
+		}
+		if n != nil {
+			if err := l.index(); err != nil {
+				break // it is a directory; its mode remains a guess
+			}
+		}
+		if l.hides(name) {
+			break
+		}
+	}
+	if implicit != nil {
+		return implicit, nil
+	}
+	if name == "." {
+		return &node{path: ".", implicit: true, header: tar.Header{Typeflag: tar.TypeDir, Mode: 0o755}}, nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+// unexamined makes every reason why a layer could not be read the same kind of
+// answer: the path may or may not be there.
+func unexamined(err error) error {
+	if errors.Is(err, facts.ErrNotExamined) {
+		return err
+	}
+	return &notExaminedError{err}
+}
+
+// notExaminedError is a layer that could not be read.
+type notExaminedError struct{ err error }
+
+func (e *notExaminedError) Error() string   { return e.err.Error() }
+func (e *notExaminedError) Unwrap() []error { return []error{facts.ErrNotExamined, e.err} }
+
+// walk resolves a path inside the root, following links.
+func (f *files) walk(name string, last bool) (*node, error) {
+	if !fs.ValidPath(name) {
+		return nil, fs.ErrInvalid
+	}
+	rest, links := name, 0
+	at, err := f.lookup(".")
+	if err != nil {
+		return nil, err
+	}
+	for rest != "." && rest != "" {
+		var part string
+		part, rest, _ = strings.Cut(rest, "/")
+		if part == "" || part == "." {
+			continue
+		}
+		if at.header.Typeflag != tar.TypeDir {
+			return nil, fs.ErrNotExist // ENOTDIR to Linux: nothing is there
+		}
+		parent := at.path
+		if at, err = f.lookup(clean(path.Join("/", parent, part))); err != nil {
+			return nil, err
+		}
+		if at.header.Typeflag != tar.TypeSymlink || (!last && strings.Trim(rest, "/") == "") {
+			continue
+		}
+		if links++; links > maxLinks {
+			return nil, errLinks
+		}
+		target := at.header.Linkname
+		if path.IsAbs(target) {
+			parent = "."
+		}
+		if at, err = f.lookup(parent); err != nil {
+			return nil, err
+		}
+		rest = target + "/" + rest
+	}
+	return at, nil
+}
+
+// inode follows hard links to the entry that has the content.
+func (f *files) inode(n *node) (*node, error) {
+	for range maxLinks {
+		if n.header.Typeflag != tar.TypeLink {
+			return n, nil
+		}
+		from := slices.Index(f.layers, n.layer)
+		target, err := f.below(from, n.link)
+		if target == n {
+			return nil, errLinks
+		}
+		if err != nil {
+			return nil, err
+		}
+		n = target
+	}
+	return nil, errLinks
+}
+
+func (f *files) find(op, name string, last bool) (*node, *node, error) {
+	at, err := f.walk(name, last)
+	if err != nil {
+		return nil, nil, &fs.PathError{Op: op, Path: name, Err: err}
+	}
+	inode, err := f.inode(at)
+	if err != nil {
+		return nil, nil, &fs.PathError{Op: op, Path: name, Err: err}
+	}
+	return at, inode, nil
+}
+
+// Stat implements fs.StatFS.
+func (f *files) Stat(name string) (fs.FileInfo, error) { return f.info("stat", name, true) }
+
+// Lstat implements fs.ReadLinkFS.
+func (f *files) Lstat(name string) (fs.FileInfo, error) { return f.info("lstat", name, false) }
+
+func (f *files) info(op, name string, follow bool) (fs.FileInfo, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, inode, err := f.find(op, name, follow)
+	if err != nil {
+		return nil, err
+	}
+	return info{name: path.Base(name), node: inode}, nil
+}
+
+// ReadLink implements fs.ReadLinkFS.
+func (f *files) ReadLink(name string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at, _, err := f.find("readlink", name, false)
+	if err != nil {
+		return "", err
+	}
+	if at.header.Typeflag != tar.TypeSymlink {
+		return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrInvalid}
+	}
+	return at.header.Linkname, nil
+}
+
+// ReadDir implements fs.ReadDirFS. Every layer has to be examined for it; with
+// the error comes what was seen until then.
+func (f *files) ReadDir(name string) ([]fs.DirEntry, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	dir, _, err := f.find("readdir", name, true)
+	if err != nil {
+		return nil, err
+	}
+	if dir.header.Typeflag != tar.TypeDir {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errors.New("not a directory")}
+	}
+	names, err := f.list(dir.path)
+	var entries []fs.DirEntry
+	for _, child := range names {
+		at, e := f.lookup(clean(path.Join(dir.path, child)))
+		if e != nil {
+			continue
+		}
+		if inode, e := f.inode(at); e == nil {
+			entries = append(entries, fs.FileInfoToDirEntry(info{name: child, node: inode}))
+		}
+	}
+	if err != nil {
+		err = &fs.PathError{Op: "readdir", Path: name, Err: unexamined(err)}
+	}
+	return entries, err
+}
+
+// list merges the names in a directory, sorted.
+func (f *files) list(dir string) ([]string, error) {
+	seen := map[string]bool{}
+	hidden := map[string]bool{}
+	var names []string
+	for _, l := range f.layers {
+		if err := l.index(); err != nil {
+			slices.Sort(names)
+			return names, err
+		}
+		if n := l.entries[dir]; n != nil && n.header.Typeflag != tar.TypeDir {
+			break
+		}
+		for _, child := range l.children[dir] {
+			if !seen[child] && !hidden[child] {
+				seen[child] = true
+				names = append(names, child)
+			}
+		}
+		if l.opaque[dir] || l.hides(dir) {
+			break
+		}
+		for gone := range l.hidden {
+			if path.Dir(gone) == dir {
+				hidden[path.Base(gone)] = true
+			}
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// ReadFile implements fs.ReadFileFS for files of at most 1 MiB.
+func (f *files) ReadFile(name string) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, inode, err := f.find("read", name, true)
+	if err != nil {
+		return nil, err
+	}
+	if inode.header.Typeflag != tar.TypeReg {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+	}
+	if err := f.fill(inode, inode.header.Size); err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return slices.Clone(inode.content), nil
+}
+
+// fill makes the first want bytes of a file be there: from where its layer is
+// being read just now, else by reading the layer once more.
+func (f *files) fill(n *node, want int64) error {
+	want = min(want, n.header.Size)
+	if int64(len(n.content)) >= want {
+		return nil
+	}
+	if want > keepBytes {
+		return errTooLarge
+	}
+	l := n.layer
+	if l.stream != nil && l.next == n.ordinal+1 {
+		if err := n.read(l.stream.tar, want); err == nil {
+			return nil
+		}
+	}
+	return l.reread(n)
+}
+
+// reread reads the layer from its start to one entry.
+func (l *layer) reread(n *node) error {
+	s, err := l.openStream()
+	if err != nil {
+		return unexamined(err)
+	}
+	defer s.close()
+	if err := s.skip(n.ordinal + 1); err != nil {
+		return unexamined(err)
+	}
+	n.content = nil
+	if err := n.read(s.tar, min(n.header.Size, keepBytes)); err != nil {
+		return unexamined(err)
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+// Package image reads images where they are stored: their config and history,
+// and their files layer by layer as far as a question needs. It is the only
+// importer of go-containerregistry.
+package image
+
+import (
+	"context"
+	"io/fs"
+	"maps"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/imglint/imglint/pkg/facts"
+)
+
+// Image is an opened image.
+type Image struct {
+	facts facts.Image
+	files *files
+}
+
+// Facts returns the image's identity, config and history.
+func (i *Image) Facts() facts.Image { return i.facts }
+
+// Files is the root file system. It implements fs.StatFS, fs.ReadDirFS,
+// fs.ReadFileFS and fs.ReadLinkFS. A path is fs.ErrNotExist when that is
+// proved, and facts.ErrNotExamined when it was not looked at. The context that
+// the image was opened with bounds the reading.
+func (i *Image) Files() fs.FS { return i.files }
+
+// Close ends what is being read.
+func (i *Image) Close(context.Context) error {
+	i.files.close()
+	return nil
+}
+
+// open takes an image apart. ref is what the user named it, source where.
+func open(img v1.Image, ref, source string, budget int64) (*Image, error) {
+	config, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	opened := &Image{facts: fromConfig(config)}
+	opened.facts.Ref, opened.facts.Source = ref, source
+	id, err := img.ConfigName()
+	if err != nil {
+		return nil, err
+	}
+	digest, err := img.Digest()
+	if err != nil {
+		return nil, err
+	}
+	opened.facts.ID, opened.facts.Digest = id.String(), digest.String()
+	layers, err := img.Layers()
+	if err != nil {
+		return nil, err
+	}
+	blobs := make([]blob, len(layers))
+	for n, l := range layers {
+		digest, err := l.Digest()
+		if err != nil {
+			return nil, err
+		}
+		blobs[n] = blob{digest: digest.String(), open: l.Compressed}
+	}
+	opened.files = newFiles(blobs, budget)
+	return opened, nil
+}
+
+func fromConfig(file *v1.ConfigFile) facts.Image {
+	c := file.Config
+	img := facts.Image{
+		OS: file.OS, Architecture: file.Architecture, Variant: file.Variant,
+		Config: facts.Config{
+			Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env, User: c.User, WorkingDir: c.WorkingDir,
+			Volumes: slices.Sorted(maps.Keys(c.Volumes)), Shell: c.Shell, StopSignal: c.StopSignal,
+			Labels: c.Labels, OnBuild: c.OnBuild,
+		},
+	}
+	for text := range c.ExposedPorts {
+		// A port that is none, such as "$PORT/tcp", is exposed to nobody.
+		if p, err := facts.ParsePort(text); err == nil {
+			img.Config.Exposed = append(img.Config.Exposed, p)
+		}
+	}
+	facts.SortPorts(img.Config.Exposed)
+	if h := c.Healthcheck; h != nil {
+		img.Config.Healthcheck = &facts.Healthcheck{
+			Test: h.Test, Interval: facts.ToMillis(h.Interval), Timeout: facts.ToMillis(h.Timeout),
+			StartPeriod: facts.ToMillis(h.StartPeriod), Retries: h.Retries,
+		}
+	}
+	for _, h := range file.History {
+		img.History = append(img.History, facts.History{CreatedBy: h.CreatedBy, Comment: h.Comment, Empty: h.EmptyLayer})
+	}
+	return img
+}
