@@ -34,6 +34,9 @@ func checkCommandNotExecutable(p *rule.Pass) {
 	program, name, place := p.Launch.Program, p.Launch.Argv[0], first(p)
 	if p.Run != nil {
 		event, ok := refusedExec(p)
+		if ok && event.Errno == "ENOEXEC" && program.Kind == "elf" {
+			return // wrong-architecture explains it
+		}
 		if ok {
 			p.Report(notExecutable(p, program, name, place, event))
 			return
@@ -72,9 +75,6 @@ func notExecutable(p *rule.Pass, program facts.Program, name string, place findi
 	}
 	f := finding.Finding{Place: place}
 	switch {
-	case event.Errno == "ENOEXEC" && program.Kind == "elf":
-		f.Message = fmt.Sprintf("%s cannot be executed: it is built for %s and the image runs on %s", file, program.Architecture, p.Image.Architecture)
-		f.Fix = &finding.Fix{Description: "build the program for " + p.Image.Architecture + ", or build the image with --platform=linux/" + program.Architecture}
 	case event.Errno == "ENOEXEC":
 		f.Message = fmt.Sprintf("%s cannot be executed: it has no #! line that says which interpreter runs it", file)
 		f.Fix = &finding.Fix{Description: "make #!/bin/sh its first line, without anything before it"}

@@ -83,7 +83,7 @@ func spoken(p *rule.Pass, a *facts.Answer) string {
 	case facts.ClassReset:
 		return "it accepts the connection and resets it without an answer"
 	}
-	return fmt.Sprintf("it sent %q", a.First)
+	return fmt.Sprintf(`it sent "%s"`, a.First)
 }
 
 func predictNotHTTP(p *rule.Pass, endpoint int) {

@@ -246,7 +246,7 @@ func came(a *facts.Answer) string {
 	case facts.ClassTLS:
 		return "wants TLS"
 	case facts.ClassOther:
-		return fmt.Sprintf("sent %q", a.First)
+		return fmt.Sprintf(`sent "%s"`, a.First)
 	case facts.ClassClosed:
 		return "closed the connection without a byte"
 	case facts.ClassReset:

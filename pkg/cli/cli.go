@@ -51,10 +51,11 @@ type IO struct {
 	Getenv                   func(string) string
 }
 
-// Main runs imglint and returns its exit status.
+// Main runs imglint and returns its exit status. Under the probe's name inside
+// a container it is the probe: a build without the small one puts itself there.
 func Main(args []string, io IO) int {
-	if len(args) > 0 && args[0] == probeCommand {
-		return probe.Main(args[1:])
+	if os.Args[0] == probe.Path {
+		return probe.Main(args)
 	}
 	ctx, stop := interruptible()
 	defer stop()
@@ -73,10 +74,6 @@ func Main(args []string, io IO) int {
 	}
 	return status.status
 }
-
-// probeCommand is the hidden first word that makes imglint act as the probe
-// inside a container, where no smaller binary was built in.
-const probeCommand = "__probe"
 
 // interruptible returns a context that the first Ctrl-C or SIGTERM cancels, so
 // that everything is removed; the second one ends the process at once.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -112,19 +113,24 @@ func (l *Linter) Lint(ctx context.Context, ref string, w Watcher) (result report
 	return c.result(ref)
 }
 
+// open asks the sources in turn. When none has the image, the error says what
+// each of them answered.
 func (l *Linter) open(ctx context.Context, ref string) (Image, error) {
-	var missing []error
+	var answers []string
 	for _, s := range l.Sources {
 		img, err := s.Open(ctx, ref)
 		if err == nil {
 			return img, nil
 		}
-		if !errors.Is(err, ErrNoImage) {
-			return nil, err
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
 		}
-		missing = append(missing, err)
+		answers = append(answers, strings.TrimSuffix(err.Error(), ": "+ErrNoImage.Error()))
+		if !errors.Is(err, ErrNoImage) {
+			break
+		}
 	}
-	return nil, missing[len(missing)-1]
+	return nil, fmt.Errorf("no image to check: %s", strings.Join(answers, ", and "))
 }
 
 // check is one image's way through.

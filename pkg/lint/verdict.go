@@ -31,7 +31,7 @@ func verdict(f *facts.Facts, findings []finding.Finding, static bool) (finding.V
 		return finding.Fail, basis, "the release health check will fail"
 	}
 	if f.Run == nil {
-		return foreseen(f, static)
+		return foreseen(static)
 	}
 	e, ok := f.Run.Passed(f.Target.Endpoint.Port, f.Target.Probe)
 	if !ok || f.Run.Stopped != facts.StopAnswered {
@@ -40,29 +40,14 @@ func verdict(f *facts.Facts, findings []finding.Finding, static bool) (finding.V
 	return finding.Pass, basis, "the release health check will pass: " + answeredText(e)
 }
 
-// foreseen is the verdict on an image without a fault that was not run.
-func foreseen(f *facts.Facts, static bool) (finding.Verdict, finding.Basis, string) {
+// foreseen is the verdict on an image without a fault that was not run: a
+// program that will listen where it should may still crash, so it is not a pass.
+func foreseen(static bool) (finding.Verdict, finding.Basis, string) {
 	why := "it was not run"
 	if static {
 		why += " (--static)"
 	}
-	if l, ok := served(f); ok {
-		return finding.Pass, finding.Predicted, fmt.Sprintf("the release health check will pass if the program starts: %s will listen on port %d; %s", f.Prediction.Title, l.Port, why)
-	}
 	return finding.Unknown, finding.Predicted, "nothing in the image says that the release health check must fail; " + why
-}
-
-// served returns the listener that will surely answer HTTP on the endpoint's port.
-func served(f *facts.Facts) (facts.Listen, bool) {
-	if f.Launch.Known != facts.Yes || f.Launch.Ends != "" || f.Prediction.Ends != "" || !f.Prediction.Complete || f.Prediction.Daemonizes != facts.No {
-		return facts.Listen{}, false
-	}
-	for _, l := range f.Prediction.Listens {
-		if l.Network == "tcp" && l.Port == f.Target.Endpoint.Port && l.Scope == facts.ScopeAny && l.Protocol == "http" {
-			return l, true
-		}
-	}
-	return facts.Listen{}, false
 }
 
 func answeredText(e facts.Event) string {

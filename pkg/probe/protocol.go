@@ -6,6 +6,9 @@ import (
 	"github.com/imglint/imglint/pkg/facts"
 )
 
+// Path is where the binary stands inside a container.
+const Path = "/.imglint/probe"
+
 // Roles of the binary: its first argument.
 const (
 	// RoleCell: hold a network namespace, and answer file requests on stdin.

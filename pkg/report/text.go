@@ -129,7 +129,11 @@ func (t *textWriter) source(f finding.Finding) {
 	if start >= end && f.Detail == "" {
 		return
 	}
-	t.line("%s%s%s %s", t.style.paint(dim, "      | "), strings.Repeat(" ", start), t.style.severity(f.Severity, strings.Repeat("^", end-start)), clean(f.Detail))
+	mark := t.style.severity(f.Severity, strings.Repeat("^", end-start))
+	if f.Detail != "" {
+		mark += " " + clean(f.Detail)
+	}
+	t.line("%s%s%s", t.style.paint(dim, "      | "), strings.Repeat(" ", start), mark)
 }
 
 // span is the byte range of the offending words in the first source line.
