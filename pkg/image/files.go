@@ -53,8 +53,14 @@ func (f *files) close() {
 	}
 }
 
+// rootDir is a directory in every image; no layer is read to know it.
+var rootDir = &node{path: ".", implicit: true, header: tar.Header{Typeflag: tar.TypeDir, Mode: 0o755}}
+
 // lookup finds what stands at a path, no link followed.
 func (f *files) lookup(name string) (*node, error) {
+	if name == "." {
+		return rootDir, nil
+	}
 	return f.below(0, name)
 }
 
@@ -88,9 +94,6 @@ func (f *files) below(from int, name string) (*node, error) {
 	if implicit != nil {
 		return implicit, nil
 	}
-	if name == "." {
-		return &node{path: ".", implicit: true, header: tar.Header{Typeflag: tar.TypeDir, Mode: 0o755}}, nil
-	}
 	return nil, fs.ErrNotExist
 }
 
@@ -115,10 +118,8 @@ func (f *files) walk(name string, last bool) (*node, error) {
 		return nil, fs.ErrInvalid
 	}
 	rest, links := name, 0
-	at, err := f.lookup(".")
-	if err != nil {
-		return nil, err
-	}
+	at := rootDir
+	var err error
 	for rest != "." && rest != "" {
 		var part string
 		part, rest, _ = strings.Cut(rest, "/")
@@ -246,10 +247,7 @@ func (f *files) list(dir string) ([]string, error) {
 	hidden := map[string]bool{}
 	var names []string
 	for _, l := range f.layers {
-		if err := l.index(); err != nil {
-			slices.Sort(names)
-			return names, err
-		}
+		err := l.index()
 		if n := l.entries[dir]; n != nil && n.header.Typeflag != tar.TypeDir {
 			break
 		}
@@ -258,6 +256,10 @@ func (f *files) list(dir string) ([]string, error) {
 				seen[child] = true
 				names = append(names, child)
 			}
+		}
+		if err != nil {
+			slices.Sort(names)
+			return names, err
 		}
 		if l.opaque[dir] || l.hides(dir) {
 			break

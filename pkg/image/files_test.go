@@ -219,8 +219,8 @@ func TestFileInfo(t *testing.T) {
 	}
 }
 
-// big makes a layer whose compressed form is about as large as its content.
-func big(name string, size int) string {
+// noise makes a layer whose compressed form is about as large as its content.
+func noise(name string, size int) string {
 	var b strings.Builder
 	b.WriteString(name + "=")
 	x := uint32(1)
@@ -233,8 +233,8 @@ func big(name string, size int) string {
 
 func TestEarlyStop(t *testing.T) {
 	t.Parallel()
-	lower := &stored{data: gzipped(t, tarOf(t, big("lib/huge", 4<<20), "etc/passwd=x"))}
-	upper := &stored{data: gzipped(t, tarOf(t, "srv/", "srv/ep.sh=#!/bin/sh", big("srv/data", 4<<20), "srv/last=1"))}
+	lower := &stored{data: gzipped(t, tarOf(t, noise("lib/huge", 4<<20), "etc/passwd=x"))}
+	upper := &stored{data: gzipped(t, tarOf(t, "srv/", "srv/ep.sh=#!/bin/sh", noise("srv/data", 4<<20), "srv/last=1"))}
 	f := view(lower, upper)
 	if _, err := fs.ReadFile(f, "srv/ep.sh"); err != nil {
 		t.Fatal(err)
@@ -252,7 +252,7 @@ func TestEarlyStop(t *testing.T) {
 
 func TestProgramHeadIsKept(t *testing.T) {
 	t.Parallel()
-	s := &stored{data: gzipped(t, tarOf(t, big("usr/bin/prog", 3<<20), big("data", 3<<20), "end=1"))}
+	s := &stored{data: gzipped(t, tarOf(t, noise("usr/bin/prog", 3<<20), noise("data", 3<<20), "end=1"))}
 	f := view(s)
 	if _, err := f.Stat("end"); err != nil {
 		t.Fatal(err)
@@ -266,7 +266,7 @@ func TestProgramHeadIsKept(t *testing.T) {
 	if _, err := io.ReadFull(file, head); err != nil || s.opened != opened || s.read != before {
 		t.Errorf("%v: the head was fetched again (%d opens, %d bytes)", err, s.opened, s.read-before)
 	}
-	want := []byte(strings.TrimPrefix(big("usr/bin/prog", 3<<20), "usr/bin/prog="))
+	want := []byte(strings.TrimPrefix(noise("usr/bin/prog", 3<<20), "usr/bin/prog="))
 	rest, err := io.ReadAll(file)
 	if !errors.Is(err, facts.ErrNotExamined) || !bytes.Equal(append(head, rest...), want[:keepBytes]) {
 		t.Errorf("%v after %d bytes, want the first %d and not examined", err, len(head)+len(rest), keepBytes)
@@ -279,7 +279,7 @@ func TestProgramHeadIsKept(t *testing.T) {
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	lower := &stored{data: gzipped(t, tarOf(t, "etc/", "etc/passwd=x"))}
-	upper := &stored{data: gzipped(t, tarOf(t, "srv/", "srv/ep.sh=x", big("srv/data", 4<<20), "srv/last=1"))}
+	upper := &stored{data: gzipped(t, tarOf(t, "srv/", "srv/ep.sh=x", noise("srv/data", 4<<20), "srv/last=1"))}
 	f := newFiles([]blob{lower.blob("a"), upper.blob("b")}, 1<<20)
 	if _, err := f.Stat("etc/passwd"); !errors.Is(err, facts.ErrNotExamined) || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("below the budget: %v", err)
@@ -306,7 +306,7 @@ func TestBombIsBounded(t *testing.T) {
 
 func TestBrokenLayers(t *testing.T) {
 	t.Parallel()
-	whole := tarOf(t, "a=1", big("pad", 1<<20), "z=1")
+	whole := tarOf(t, "a=1", noise("pad", 1<<20), "z=1")
 	for name, data := range map[string][]byte{
 		"cut": gzipped(t, whole)[:4000], "cut tar": whole[:1<<19], "no gzip": {0x1f, 0x8b, 1, 2}, "no zstd": {0x28, 0xb5, 0x2f, 0xfd, 1}, "noise": []byte(strings.Repeat("noise", 500)),
 	} {
@@ -322,7 +322,7 @@ func TestBrokenLayers(t *testing.T) {
 
 func TestStreamResumes(t *testing.T) {
 	t.Parallel()
-	s := &stored{data: tarOf(t, "a=1", big("pad", 1<<20), "z=last"), breaks: 1 << 19}
+	s := &stored{data: tarOf(t, "a=1", noise("pad", 1<<20), "z=last"), breaks: 1 << 19}
 	f := view(s)
 	if got, err := f.ReadFile("z"); err != nil || string(got) != "last" || s.opened != 2 {
 		t.Errorf("%q, %v after %d opens", got, err, s.opened)
