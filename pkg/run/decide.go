@@ -98,7 +98,7 @@ func (d *Decider) Log(t facts.Millis) { d.logged = t }
 func (d *Decider) Exit() { d.exited = true }
 
 func (d *Decider) process(p facts.Process) {
-	if d.session == 0 {
+	if d.session == 0 || p.PID == 1 {
 		d.session = p.SID
 	}
 	if p.SID != d.session {

@@ -96,8 +96,10 @@ func (a *api) history(ctx context.Context, id string) ([]image.HistoryResponseIt
 	})
 }
 
+// create makes a container. It is not cancelled half way, which would leave
+// one behind whose ID nobody knows.
 func (a *api) create(ctx context.Context, config *container.Config, host *container.HostConfig) (string, error) {
-	return call(ctx, a, "create", func(ctx context.Context, c *client.Client) (string, error) {
+	return call(context.WithoutCancel(ctx), a, "create", func(ctx context.Context, c *client.Client) (string, error) {
 		made, err := c.ContainerCreate(ctx, config, host, nil, nil, "")
 		return made.ID, err
 	})

@@ -99,7 +99,9 @@ func (c *cell) begin(ctx context.Context) (err error) {
 	if err := c.start(ctx); err != nil {
 		return err
 	}
-	c.address, err = c.files.ready(readyPatience)
+	if c.address, err = c.files.ready(ctx, readyPatience); err == nil && c.address == "" {
+		c.address, err = api.address(ctx, c.id)
+	}
 	return err
 }
 
@@ -185,6 +187,18 @@ func (a *api) probeVolume(ctx context.Context, id string) (string, error) {
 		return "", fmt.Errorf("inspect container %.12s: no volume at %s", id, probeDir)
 	}
 	return c.Mounts[i].Name, nil
+}
+
+// address returns a container's address on the engine's network, "" without one.
+func (a *api) address(ctx context.Context, id string) (string, error) {
+	c, err := a.inspect(ctx, id)
+	if err != nil || c.NetworkSettings == nil {
+		return "", err
+	}
+	for _, n := range c.NetworkSettings.Networks {
+		return n.IPAddress, nil // there is one
+	}
+	return "", nil
 }
 
 // probeArgv is the command line of the probe in a role, without "--".

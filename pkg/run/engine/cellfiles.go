@@ -3,6 +3,7 @@ package engine
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,10 +62,12 @@ func (f *cellFiles) split(r *io.PipeReader) {
 }
 
 // line returns the next line of the cell.
-func (f *cellFiles) line(patience time.Duration) ([]byte, error) {
+func (f *cellFiles) line(ctx context.Context, patience time.Duration) ([]byte, error) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	case line, ok := <-f.replies:
 		if !ok {
 			return nil, errCellEnded
@@ -77,8 +80,11 @@ func (f *cellFiles) line(patience time.Duration) ([]byte, error) {
 
 // ready waits for the cell to say that its network is made, and returns the
 // address that it has there.
-func (f *cellFiles) ready(patience time.Duration) (address string, err error) {
-	line, err := f.line(patience)
+func (f *cellFiles) ready(ctx context.Context, patience time.Duration) (address string, err error) {
+	line, err := f.line(ctx, patience)
+	if ctx.Err() != nil {
+		return "", err
+	}
 	if err != nil {
 		return "", &Error{Kind: KindProbe, Err: err, Text: err.Error()}
 	}
@@ -109,7 +115,7 @@ func (f *cellFiles) ask(q probe.FileRequest) (probe.FileReply, error) {
 	}
 	var line []byte
 	if err == nil {
-		line, err = f.line(requestPatience)
+		line, err = f.line(context.Background(), requestPatience)
 	}
 	if err == nil {
 		err = json.Unmarshal(line, &reply)

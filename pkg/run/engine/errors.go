@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,18 +112,20 @@ var imageFaults = []string{
 	"chdir to cwd", "mkdir", "oci runtime", "runc create failed", "unable to start container process",
 }
 
+// engineFaults are words of refusals that the same words may accompany, but
+// that no image causes.
+var engineFaults = []string{
+	probeDir, "no space left", "cgroup", "apparmor", "seccomp", "resource temporarily unavailable", "too many open files",
+}
+
 // refusal returns the engine's words when it would not start the container
 // for the image's own fault.
 func refusal(err error) (string, bool) {
 	var e *Error
-	if !errors.As(err, &e) || e.Kind != KindRefused || strings.Contains(e.Text, probeDir) {
+	if !errors.As(err, &e) || e.Kind != KindRefused {
 		return "", false
 	}
 	text := strings.ToLower(e.Text)
-	for _, words := range imageFaults {
-		if strings.Contains(text, words) {
-			return e.Text, true
-		}
-	}
-	return "", false
+	says := func(words string) bool { return strings.Contains(text, words) }
+	return e.Text, slices.ContainsFunc(imageFaults, says) && !slices.ContainsFunc(engineFaults, says)
 }

@@ -69,7 +69,7 @@ type node struct {
 
 // makeImage imports an image FROM scratch with the test program at /app. The
 // changes are Dockerfile instructions.
-func makeImage(t *testing.T, e *Engine, changes []string, nodes ...node) string {
+func makeImage(t testing.TB, e *Engine, changes []string, nodes ...node) string {
 	t.Helper()
 	made.Lock()
 	defer made.Unlock()
@@ -98,7 +98,7 @@ func makeImage(t *testing.T, e *Engine, changes []string, nodes ...node) string 
 	return id
 }
 
-func importImage(t *testing.T, c *client.Client, rootfs io.Reader, changes []string) string {
+func importImage(t testing.TB, c *client.Client, rootfs io.Reader, changes []string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -118,7 +118,7 @@ func importImage(t *testing.T, c *client.Client, rootfs io.Reader, changes []str
 	return string(text[i : i+len("sha256:")+64])
 }
 
-func pack(t *testing.T, nodes []node) io.Reader {
+func pack(t testing.TB, nodes []node) io.Reader {
 	t.Helper()
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)

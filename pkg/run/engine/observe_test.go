@@ -61,6 +61,13 @@ func TestObserveEnds(t *testing.T) {
 					t.Errorf("exit %+v, want the engine's refusal", r.Exit)
 				}
 			}},
+		{name: "a working directory that is a file",
+			changes: []string{"WORKDIR /etc/passwd"}, argv: []string{"/app", "who"},
+			check: func(t *testing.T, r facts.Run) {
+				if r.Exit == nil || !strings.Contains(r.Exit.Refused, "not a directory") {
+					t.Errorf("exit %+v, want the engine's refusal", r.Exit)
+				}
+			}},
 		{name: "no such program", argv: []string{"/nope"}, check: wantExecError("ENOENT", 127)},
 		{name: "not executable", nodes: []node{{name: "plain", content: "x", mode: 0o644}},
 			argv: []string{"/plain"}, check: wantExecError("EACCES", 126)},

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -91,6 +93,21 @@ func TestObserveFloodIsBounded(t *testing.T) {
 	// 100,000 lines of "line N " and a hundred x; the address is short.
 	if total := kept + seen.Log.Dropped; total < 100_000*107 || total > 100_000*115 {
 		t.Errorf("%d bytes kept and dropped", total)
+	}
+}
+
+func TestObserveWithAVolumeOfTheUsers(t *testing.T) {
+	t.Parallel()
+	socketPath(t) // the directory has to be on the engine's machine
+	e := connect(t)
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "seed"), "of the user")
+	seen := observe(t, e, makeImage(t, e, nil), func(s *run.Spec) { s.Volumes = []string{dir + ":/data"} }, "/app", "volume")
+	if got := text(seen.Log); got != "of the user, written" {
+		t.Errorf("log %q", got)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "new")); err != nil {
+		t.Errorf("the volume is not the user's: %v", err)
 	}
 }
 

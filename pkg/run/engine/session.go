@@ -61,7 +61,8 @@ func (t target) prepare(ctx context.Context, id string, record *run.Record) (s *
 		return nil, err
 	}
 	s.closers = append(s.closers, stop)
-	if s.oom, stop, err = api.oom(ctx, id); err != nil {
+	s.oom, stop, err = api.oom(ctx, id)
+	if err != nil && !isKind(err, KindRefused) { // its record tells as well, later
 		return nil, err
 	}
 	s.closers = append(s.closers, stop)
@@ -116,14 +117,9 @@ func (s *session) locate(ctx context.Context) error {
 		s.record.SetAddress(c.address)
 		return nil
 	}
-	state, err := s.target.image.engine.api.inspect(ctx, s.id)
-	if err != nil || state.NetworkSettings == nil {
-		return err
-	}
-	for _, n := range state.NetworkSettings.Networks {
-		s.record.SetAddress(n.IPAddress)
-	}
-	return nil
+	address, err := s.target.image.engine.api.address(ctx, s.id)
+	s.record.SetAddress(address)
+	return err
 }
 
 func (s *session) now() facts.Millis { return facts.ToMillis(time.Since(s.base)) }

@@ -11,7 +11,7 @@ import (
 )
 
 // connect opens the engine, or skips the test when none answers.
-func connect(t *testing.T, change ...func(*Options)) *Engine {
+func connect(t testing.TB, change ...func(*Options)) *Engine {
 	t.Helper()
 	o := Options{Probe: func(string) ([]byte, error) { return testProbe() }}
 	for _, c := range change {
@@ -35,7 +35,7 @@ func connect(t *testing.T, change ...func(*Options)) *Engine {
 func static(o *Options) { o.Static = true }
 
 // open opens an image and has it closed at the end. It takes the slot.
-func open(t *testing.T, e *Engine, ref string) *Image {
+func open(t testing.TB, e *Engine, ref string) *Image {
 	t.Helper()
 	slots <- struct{}{}
 	t.Cleanup(func() { <-slots })

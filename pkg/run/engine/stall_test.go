@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/imglint/imglint/pkg/facts"
 )
 
 // relay is a socket that forwards to the engine until it is told to stall.
@@ -134,6 +136,33 @@ func TestEngineThatStopsAnswering(t *testing.T) {
 				t.Errorf("told after %s", took)
 			}
 		})
+	}
+}
+
+// An engine that goes silent while an image runs must not make the image look
+// like one that never listens.
+func TestEngineThatStopsInTheMiddleOfARun(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t, socketPath(t))
+	e := connect(t, func(o *Options) { o.Host = "unix://" + r.path })
+	im := open(t, e, makeImage(t, e, nil))
+	w := teller{make(chan facts.Event, 100)}
+	go func() {
+		<-w.events
+		r.stalled.Store(true)
+	}()
+	spec := runSpec("/app", "sleep")
+	spec.Target.BootWindow = 2 * time.Second
+	seen, err := im.Observe(t.Context(), spec, w)
+	// The engine itself is well, so that everything can be removed. The
+	// connections of before have lost bytes and are of no use any more.
+	r.stalled.Store(false)
+	e.api.client.HTTPClient().CloseIdleConnections()
+	if !isKind(err, KindHung) || !strings.HasSuffix(err.Error(), `engine did not answer "inspect" within 10s`) {
+		t.Errorf("error %v", err)
+	}
+	if seen.Stopped != facts.StopLost {
+		t.Errorf("stopped %q, want %q", seen.Stopped, facts.StopLost)
 	}
 }
 
