@@ -77,22 +77,24 @@ func h2Settings(data []byte) bool {
 }
 
 // knock is a second question for a port that closed on an HTTP request or
-// stayed silent: the first bytes of a protocol whose servers do so.
+// stayed silent: the first bytes of a protocol whose servers do so. The order
+// is such that the servers of a later one hang up on the earlier ones at once.
 type knock struct {
 	says  []byte
 	hears func(answer []byte) (protocol string, ok bool)
 }
 
 var knocks = []knock{
+	// redis hangs up on the Host header before it has answered the first line,
+	// and waits for more of the other two; memcached hangs up on HTTP.
+	{says: []byte("PING\r\n"), hears: func(b []byte) (string, bool) {
+		name := banner(b)
+		return name, name != ""
+	}},
 	{says: clientHello, hears: func(b []byte) (string, bool) { return "tls", tlsRecord(b) }},
 	// https://www.postgresql.org/docs/current/protocol-message-formats.html, SSLRequest.
 	{says: []byte("\x00\x00\x00\x08\x04\xd2\x16\x2f"), hears: func(b []byte) (string, bool) {
 		return "postgres", len(b) == 1 && (b[0] == 'S' || b[0] == 'N')
-	}},
-	// redis hangs up on the Host header before it has answered the first line.
-	{says: []byte("PING\r\n"), hears: func(b []byte) (string, bool) {
-		name := banner(b)
-		return name, name == "redis"
 	}},
 }
 

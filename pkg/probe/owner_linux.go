@@ -17,13 +17,12 @@ func (p *processes) owners(entries []*entry) {
 		if p.own[pid] {
 			continue
 		}
-		list, err := names(procPath(pid, "fd"))
-		if err != nil {
+		links, ok := descriptors(pid)
+		if !ok {
 			hidden = append(hidden, pid)
-			continue
 		}
-		for _, fd := range list {
-			e := wanted[socketInode(readLink(procPath(pid, "fd/"+fd)))]
+		for _, link := range links {
+			e := wanted[socketInode(link)]
 			if e != nil && (e.pid == 0 || pid < e.pid) {
 				e.pid = pid
 			}
@@ -39,6 +38,20 @@ func (p *processes) owners(entries []*entry) {
 	}
 }
 
+// descriptors returns where the open descriptors of a process lead. It is not
+// ok when some may not be read: root may list those of a process that became
+// another user, but not look at them.
+func descriptors(pid int) (links []string, ok bool) {
+	list, err := names(procPath(pid, "fd"))
+	ok = err == nil
+	for _, fd := range list {
+		link := readLink(procPath(pid, "fd/"+fd))
+		ok = ok && link != ""
+		links = append(links, link)
+	}
+	return links, ok
+}
+
 // socketInode reads "socket:[123]"; 0 is no socket's number.
 func socketInode(link string) uint32 {
 	number, ok := strings.CutPrefix(link, "socket:[")
@@ -52,28 +65,39 @@ func socketInode(link string) uint32 {
 	return uint32(inode)
 }
 
-// guess names the process of a socket by its user, among the processes that
-// cannot be looked into: the only one, or the one that all others come from.
-// It returns 0 when that is not clear.
+// guess names the process of a socket that no readable process holds: one of
+// those that cannot be looked into, and of these rather one of the socket's
+// user. It is the only one, or the one that all others come from; 0 when that
+// is not clear.
 func (p *processes) guess(uid uint32, hidden []int) int {
-	parents := map[int]int{}
-	first := 0
+	parents, same := map[int]int{}, map[int]int{}
 	for _, pid := range hidden {
 		proc, ok := p.stat(pid)
-		if !ok || effectiveUID(pid) != int(uid) {
+		if !ok {
 			continue
 		}
 		parents[pid] = proc.PPID
-		if first == 0 || pid < first {
-			first = pid
+		if effectiveUID(pid) == int(uid) {
+			same[pid] = proc.PPID
 		}
 	}
-	for pid := range parents {
-		for at := pid; at != first; at = parents[at] {
-			if _, ok := parents[at]; !ok {
-				return 0
-			}
-		}
+	if len(same) > 0 {
+		return root(same)
 	}
-	return first
+	return root(parents)
+}
+
+// root returns the process that all others descend from, 0 when there is none.
+func root(parents map[int]int) int {
+	found := 0
+	for pid, parent := range parents {
+		if _, inside := parents[parent]; inside {
+			continue
+		}
+		if found != 0 {
+			return 0
+		}
+		found = pid
+	}
+	return found
 }

@@ -18,6 +18,7 @@ type survivor struct {
 func (w *wrapped) firstLook(now instant) {
 	changed, ended := w.processes.scan()
 	w.tellProcesses(changed, now)
+	w.reap(now)
 	for _, p := range ended {
 		status, reaped := w.reaped[p.PID]
 		if p.PID != w.program && reaped && status.Signaled() {

@@ -157,7 +157,6 @@ func (w *wrapped) mainExit(at instant, status unix.WaitStatus) {
 	w.ended, w.status = at, exit.Code
 	w.emit(at, facts.Event{Kind: facts.EventMainExit, Exit: &exit})
 	now := clock()
-	w.reap(now)
 	w.firstLook(now)
 	w.asker.again(now)
 	w.scanning.run, w.scanning.next = w.followSurvivors, now
