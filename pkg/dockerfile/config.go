@@ -44,19 +44,24 @@ func fromSpec(spec *dockerspec.DockerOCIImage, base *bases) facts.Image {
 		}
 	}
 	facts.SortPorts(img.Config.Exposed)
-	if h := c.Healthcheck; h != nil {
-		img.Config.Healthcheck = &facts.Healthcheck{
-			Test:        h.Test,
-			Interval:    facts.ToMillis(h.Interval),
-			Timeout:     facts.ToMillis(h.Timeout),
-			StartPeriod: facts.ToMillis(h.StartPeriod),
-			Retries:     h.Retries,
-		}
-	}
+	img.Config.Healthcheck = fromHealthcheck(c.Healthcheck)
 	for _, h := range spec.History {
 		img.History = append(img.History, facts.History{CreatedBy: h.CreatedBy, Comment: h.Comment, Empty: h.EmptyLayer})
 	}
 	return img
+}
+
+func fromHealthcheck(h *dockerspec.HealthcheckConfig) *facts.Healthcheck {
+	if h == nil {
+		return nil
+	}
+	return &facts.Healthcheck{
+		Test:        h.Test,
+		Interval:    facts.ToMillis(h.Interval),
+		Timeout:     facts.ToMillis(h.Timeout),
+		StartPeriod: facts.ToMillis(h.StartPeriod),
+		Retries:     h.Retries,
+	}
 }
 
 func toSpec(img facts.Image, spec *dockerspec.DockerOCIImage) {

@@ -40,16 +40,23 @@ func (s *step) is(e entry) bool {
 		return sameCopy(c.SourcesAndDest, e)
 	case *instructions.WorkdirCommand:
 		return sameDir(c.Path, e.payload)
+	}
+	return sameCopied(s.command, e.payload)
+}
+
+// sameCopied compares the instructions whose words builders copy.
+func sameCopied(command instructions.Command, payload string) bool {
+	switch c := command.(type) {
 	case *instructions.UserCommand:
-		return fixed(c.User, e.payload)
+		return fixed(c.User, payload)
 	case *instructions.StopSignalCommand:
-		return fixed(c.Signal, e.payload)
+		return fixed(c.Signal, payload)
 	case *instructions.ShellCommand:
-		return fixed(strings.Join(c.Shell, " "), strings.Trim(e.payload, "[]"))
+		return fixed(strings.Join(c.Shell, " "), strings.Trim(payload, "[]"))
 	case *instructions.VolumeCommand:
-		return fixed(strings.Join(c.Volumes, " "), strings.Trim(e.payload, "[]"))
+		return fixed(strings.Join(c.Volumes, " "), strings.Trim(payload, "[]"))
 	case *instructions.MaintainerCommand:
-		return fixed(c.Maintainer, e.payload)
+		return fixed(c.Maintainer, payload)
 	}
 	// A HEALTHCHECK is printed in a form of its own by every builder.
 	return true

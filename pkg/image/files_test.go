@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -357,8 +356,8 @@ func FuzzLayer(f *testing.F) {
 			}
 			return nil
 		})
-		if int64(cap(slices.Clone(data)))*4+8<<20 < s.read {
-			t.Errorf("read %d bytes of %d", s.read, len(data))
+		if s.read > 1<<20 {
+			t.Errorf("read %d bytes, more than the budget", s.read)
 		}
 	})
 }

@@ -84,16 +84,7 @@ func (p *Platform) env(port int) []string {
 }
 
 func (p *Platform) probe(o Overrides, assume func(string, ...any)) facts.Probe {
-	c := p.Probe.Default
-	if o.Path != "" {
-		c = c.with(p.Probe.Path)
-	}
-	if o.Strict {
-		if p.Probe.Strict == nil {
-			assume("no strict mode: %s has none", p.Title)
-		}
-		c = c.with(p.Probe.Strict)
-	}
+	c := p.check(o, assume)
 	host := c.Host.or("")
 	if host == "address" {
 		host = ""
@@ -124,6 +115,21 @@ func (p *Platform) probe(o Overrides, assume func(string, ...any)) facts.Probe {
 		assume("statuses 200 to 399 as good")
 	}
 	return probe
+}
+
+// check is the form of the question that the user's settings lead to.
+func (p *Platform) check(o Overrides, assume func(string, ...any)) Check {
+	c := p.Probe.Default
+	if o.Path != "" {
+		c = c.with(p.Probe.Path)
+	}
+	if o.Strict {
+		if p.Probe.Strict == nil {
+			assume("no strict mode: %s has none", p.Title)
+		}
+		c = c.with(p.Probe.Strict)
+	}
+	return c
 }
 
 // with returns the check with everything replaced that other says.
