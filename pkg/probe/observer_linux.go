@@ -35,7 +35,8 @@ type observer struct {
 	started         instant // when the processes were first looked at
 	listening, seen int     // events emitted
 	tasks           []*task
-	scanning        *task // of the processes
+	scanning        *task      // of the processes
+	lately          []*process // what the last scan found ended
 }
 
 // task is something to do at a time; run returns when next.

@@ -13,13 +13,13 @@ type survivor struct {
 }
 
 // firstLook finds what the program left. A process that was killed by a signal
-// as the program ended was left too: dumb-init's exit sends SIGTERM to its
-// group, and ends a daemon that has not yet a session of its own.
+// as the program ended was left too, and lived for 0 ms: dumb-init sends
+// SIGTERM to its group, which ends a daemon that has no session of its own yet.
 func (w *wrapped) firstLook(now instant) {
 	changed, ended := w.processes.scan()
 	w.tellProcesses(changed, now)
 	w.reap(now)
-	for _, p := range ended {
+	for _, p := range slices.Concat(w.lately, ended) {
 		status, reaped := w.reaped[p.PID]
 		if p.PID != w.program && reaped && status.Signaled() {
 			w.survivors = append(w.survivors, &survivor{process: p, ended: now})

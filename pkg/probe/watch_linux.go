@@ -71,7 +71,8 @@ func (o *observer) tell(t *table, e *entry, kind facts.EventKind, now instant) {
 }
 
 func (o *observer) pollProcesses(now instant) instant {
-	changed, _ := o.processes.scan()
+	changed, ended := o.processes.scan()
+	o.lately = ended
 	o.tellProcesses(changed, now)
 	pause := processFast
 	if now-o.started > processFastFor {
