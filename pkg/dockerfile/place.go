@@ -3,6 +3,7 @@ package dockerfile
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/finding"
@@ -91,7 +92,7 @@ type span struct{ line, endLine, column, endColumn int }
 // first as a whole JSON string with its quotes, then as a whole word, then
 // anywhere, then as words of the exec form with quotes and commas between.
 func locate(text, words string) (span, bool) {
-	if strings.TrimSpace(words) == "" {
+	if strings.TrimSpace(words) == "" || !utf8.ValidString(words) { // regexp takes no other text
 		return span{}, false
 	}
 	body := blankComments(text)
