@@ -114,7 +114,8 @@ func (d *Decider) answer(e facts.Event) {
 		since = last.since
 	}
 	d.outcomes[key] = outcome{a, since}
-	if !a.Loopback() && d.asked(a.Port) && a.Class == facts.ClassHTTP && d.spec.Target.Probe.Accepts(a.Status) {
+	outside := !a.Loopback() || d.spec.Target.LoopbackReached
+	if outside && d.asked(a.Port) && d.spec.Target.Probe.Passes(a) {
 		d.good = min(d.good, e.T)
 	}
 }

@@ -37,6 +37,10 @@ func accept(status int) func(*Spec) {
 	return func(s *Spec) { s.Target.Probe.Accept = []facts.StatusRange{{From: status, To: status}} }
 }
 
+func loopbackReached(s *Spec) { s.Target.LoopbackReached = true }
+
+func connectOnly(s *Spec) { s.Target.Probe.TCP = true }
+
 func wrapped(s *Spec) { s.Wrapped = true }
 
 func tcp(port int, scope facts.Scope) facts.Listen {
@@ -97,6 +101,13 @@ func TestDecide(t *testing.T) {
 			listening(500, anyAddr, 8000), answer(179_900, outside, 8000, facts.ClassHTTP, 200),
 		}, 0, facts.StopAnswered, 180_200},
 		{"an answer on loopback is not good", spec(), loop8000, 0, facts.StopQuiet, 15_400},
+		{"unless the platform asks from inside", spec(loopbackReached), loop8000, 0, facts.StopAnswered, 707},
+		{"a platform that only connects takes any answer", spec(connectOnly), []facts.Event{
+			listening(400, anyAddr, 8000), answer(410, outside, 8000, facts.ClassOther, 0),
+		}, 0, facts.StopAnswered, 710},
+		{"a platform that only connects takes no refusal", spec(connectOnly), []facts.Event{
+			listening(400, anyAddr, 3000), answer(410, outside, 8000, facts.ClassRefused, 0),
+		}, 0, facts.StopQuiet, 15_400},
 		{"a complete prediction of loopback proves it", spec(expect(true, tcp(8000, facts.ScopeLoopback))), loop8000, 0, facts.StopProof, 705},
 		{"an incomplete prediction does not", spec(expect(false, tcp(8000, facts.ScopeLoopback))), loop8000, 0, facts.StopQuiet, 15_400},
 		{"a refuted prediction does not", spec(expect(true, tcp(8000, facts.ScopeAny))), loop8000, 0, facts.StopQuiet, 15_400},

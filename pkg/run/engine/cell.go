@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	probeDir  = "/.imglint"
+	probeDir  = probe.MountPoint
 	probePath = probeDir + "/probe"
 	// cellAddress is from 198.18.0.0/15, which RFC 2544 keeps for tests.
 	cellAddress  = "198.18.0.2"

@@ -50,6 +50,9 @@ func (e *entry) ModTime() time.Time         { return e.time }
 func (e *entry) IsDir() bool                { return e.mode.IsDir() }
 func (e *entry) Info() (fs.FileInfo, error) { return e, nil }
 
+// Owner returns the numbers of the file's user and group.
+func (e *entry) Owner() (uid, gid int) { return e.uid, e.gid }
+
 // Sys returns a *tar.Header with the owner.
 func (e *entry) Sys() any { return &tar.Header{Name: e.name, Uid: e.uid, Gid: e.gid} }
 

@@ -38,6 +38,7 @@ func configFacts(c dockerspec.DockerOCIImageConfig) facts.Config {
 		Shell:      c.Shell,
 		StopSignal: c.StopSignal,
 		Labels:     c.Labels,
+		OnBuild:    c.OnBuild,
 		Volumes:    slices.Sorted(maps.Keys(c.Volumes)),
 	}
 	for text := range c.ExposedPorts {

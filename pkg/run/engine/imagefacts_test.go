@@ -15,7 +15,7 @@ func TestOpenReadsTheConfig(t *testing.T) {
 	e := connect(t, static)
 	ref := makeImage(t, e, []string{
 		`ENTRYPOINT ["/app"]`, `CMD ["serve", ":8000"]`, "EXPOSE 8000 53/udp 443", "ENV A=1", "USER web", "WORKDIR /tmp",
-		"VOLUME /data", "LABEL k=v", `HEALTHCHECK --interval=5s --retries=2 CMD true`,
+		"VOLUME /data", "LABEL k=v", "ONBUILD ENV B=2", `HEALTHCHECK --interval=5s --retries=2 CMD true`,
 	})
 	im := open(t, e, ref)
 	got := im.Facts()
@@ -24,7 +24,7 @@ func TestOpenReadsTheConfig(t *testing.T) {
 		Config: facts.Config{
 			Entrypoint: []string{"/app"}, Cmd: []string{"serve", ":8000"}, Env: []string{"A=1"}, User: "web", WorkingDir: "/tmp",
 			Exposed: []facts.Port{{Number: 53, Protocol: "udp"}, {Number: 443, Protocol: "tcp"}, {Number: 8000, Protocol: "tcp"}},
-			Volumes: []string{"/data"}, Labels: map[string]string{"k": "v"},
+			Volumes: []string{"/data"}, Labels: map[string]string{"k": "v"}, OnBuild: []string{"ENV B=2"},
 			Healthcheck: &facts.Healthcheck{Test: []string{"CMD-SHELL", "true"}, Interval: 5000, Retries: 2},
 		},
 		History: []facts.History{{Comment: "Imported from -"}},
