@@ -21,6 +21,11 @@ const (
 	closedStable = 5 * time.Second
 	// quietStable: a debug port may open first and the real one seconds later.
 	quietStable = 15 * time.Second
+	// chattyStable: the same for a program that writes to its log all the time.
+	chattyStable = time.Minute
+	// leastOvertime: after the window a run is watched for half as long again,
+	// at least this, to tell a slow boot from one that never ends.
+	leastOvertime = 10 * time.Second
 	// wrappedStable: a wrapped run is made to see the first process end, so a
 	// good answer alone does not end it.
 	wrappedStable = 5 * time.Second
@@ -151,7 +156,7 @@ func (d *Decider) due() (facts.Millis, facts.Stop) {
 	if d.good != never {
 		return d.good + d.settled(), facts.StopAnswered
 	}
-	due, stop := facts.ToMillis(d.spec.Target.BootWindow), facts.StopWindow
+	due, stop := facts.ToMillis(d.spec.Target.BootWindow+d.overtime()), facts.StopWindow
 	if d.spec.Wrapped {
 		return due, stop
 	}
@@ -170,6 +175,16 @@ func (d *Decider) due() (facts.Millis, facts.Stop) {
 		sooner(d.quiet(), facts.StopQuiet)
 	}
 	return due, stop
+}
+
+// overtime is how long a run is watched after its window: a program that is
+// known never to listen is not.
+func (d *Decider) overtime() time.Duration {
+	expect := d.spec.Expect
+	if d.spec.Wrapped || expect.Complete && len(expect.Listens) == 0 {
+		return 0
+	}
+	return max(d.spec.Target.BootWindow/2, leastOvertime)
 }
 
 func (d *Decider) settled() facts.Millis {
@@ -218,7 +233,7 @@ func (d *Decider) spoken(o outcome) (facts.Millis, facts.Stop) {
 		// A 5xx is what a booting application answers; a redirect or a 404
 		// rarely becomes anything else.
 		if o.answer.Status < 500 {
-			return max(o.since, d.changed()) + facts.ToMillis(quietStable), facts.StopQuiet
+			return d.calm(o.since), facts.StopQuiet
 		}
 	}
 	return never, ""
@@ -235,6 +250,13 @@ func (d *Decider) expectsOther() bool {
 
 func (d *Decider) changed() facts.Millis {
 	return max(d.sockets, d.processes, d.logged)
+}
+
+// calm returns when nothing changed for long enough. A log that never pauses
+// does not put it off for ever.
+func (d *Decider) calm(since facts.Millis) facts.Millis {
+	quiet := max(since, d.changed()) + facts.ToMillis(quietStable)
+	return min(quiet, max(since, d.sockets, d.processes)+facts.ToMillis(chattyStable))
 }
 
 // proved returns when all of a complete prediction was seen, and asked.
@@ -283,5 +305,5 @@ func (d *Decider) quiet() facts.Millis {
 	if !slices.ContainsFunc(d.open, func(s facts.Socket) bool { return s.Network == "tcp" }) {
 		return never
 	}
-	return d.changed() + facts.ToMillis(quietStable)
+	return d.calm(0)
 }

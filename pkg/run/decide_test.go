@@ -84,7 +84,13 @@ func TestDecide(t *testing.T) {
 		stop   facts.Stop
 		at     facts.Millis
 	}{
-		{"nothing happens", spec(), nil, 0, facts.StopWindow, 180_000},
+		{"nothing happens", spec(), nil, 0, facts.StopWindow, 270_000},
+		{"a short window is watched ten seconds longer", spec(func(s *Spec) { s.Target.BootWindow = 5 * time.Second }), nil, 0, facts.StopWindow, 15_000},
+		{"what is known never to listen gets the window alone", spec(func(s *Spec) { s.Expect = facts.Prediction{Complete: true} }), nil, 0, facts.StopWindow, 180_000},
+		{"an answer after the window counts as one", spec(), []facts.Event{
+			listening(200_000, anyAddr, 8000), answer(200_010, outside, 8000, facts.ClassHTTP, 200),
+		}, 0, facts.StopAnswered, 200_310},
+		{"a log that never pauses does not hold the run for ever", spec(), loop8000, 55_000, facts.StopQuiet, 60_400},
 		{"a good answer settles", spec(), []facts.Event{
 			listening(500, anyAddr, 8000), answer(510, outside, 8000, facts.ClassHTTP, 404),
 		}, 0, facts.StopAnswered, 810},
@@ -129,8 +135,8 @@ func TestDecide(t *testing.T) {
 		}, 0, facts.StopAnswered, 4710},
 		{"a listener that went away is no listener", spec(), []facts.Event{
 			listening(400, anyAddr, 3000), closed(900, anyAddr, 3000),
-		}, 0, facts.StopWindow, 180_000},
-		{"only a unix socket", spec(), []facts.Event{unixSocket(400, "/run/php.sock")}, 0, facts.StopWindow, 180_000},
+		}, 0, facts.StopWindow, 270_000},
+		{"only a unix socket", spec(), []facts.Event{unixSocket(400, "/run/php.sock")}, 0, facts.StopWindow, 270_000},
 		{"only a unix socket, as predicted", spec(expect(true, facts.Listen{Network: "unix", Path: "/run/php.sock"})), []facts.Event{
 			unixSocket(400, "/run/php.sock"),
 		}, 0, facts.StopProof, 700},
@@ -153,13 +159,13 @@ func TestDecide(t *testing.T) {
 		}, 0, facts.StopProof, 710},
 		{"accepted and silent", spec(), []facts.Event{
 			listening(400, anyAddr, 8000), answer(60_400, outside, 8000, facts.ClassSilent, 0),
-		}, 0, facts.StopWindow, 180_000},
+		}, 0, facts.StopWindow, 270_000},
 		{"a status that is refused and final", spec(accept(200)), []facts.Event{
 			listening(400, anyAddr, 8000), answer(410, outside, 8000, facts.ClassHTTP, 404),
 		}, 0, facts.StopQuiet, 15_410},
 		{"a status of a boot", spec(accept(200)), []facts.Event{
 			listening(400, anyAddr, 8000), answer(410, outside, 8000, facts.ClassHTTP, 503),
-		}, 0, facts.StopWindow, 180_000},
+		}, 0, facts.StopWindow, 270_000},
 		{"no port to ask: any answer from outside", spec(endpoint(0)), []facts.Event{
 			listening(400, anyAddr, 3000), answer(710, outside, 3000, facts.ClassHTTP, 200),
 		}, 0, facts.StopAnswered, 1010},
