@@ -33,6 +33,9 @@ func (s *shell) call(stmt *syntax.Stmt, cmd *syntax.CallExpr, last bool) outcome
 			return s.invoke(body, words[1:], last)
 		}
 		if end, ok := s.builtin(words, last); ok {
+			if end.kind == goOn && writesFile(stmt) { // echo … > nginx.conf
+				s.before(stmt)
+			}
 			return end
 		}
 	}
@@ -45,8 +48,23 @@ func (s *shell) call(stmt *syntax.Stmt, cmd *syntax.CallExpr, last bool) outcome
 		s.assign(cmd.Assigns, true)
 		return outcome{kind: final, words: words, exec: replace, stays: len(stmt.Redirs) > 0, certain: facts.Yes}
 	}
+	if writesFile(stmt) { // envsubst < template > nginx.conf
+		s.before(stmt)
+		return next
+	}
 	s.f.launch.Before = append(s.f.launch.Before, s.withAssigns(cmd, words))
 	return next
+}
+
+// writesFile reports whether a statement's output goes to a file.
+func writesFile(stmt *syntax.Stmt) bool {
+	return slices.ContainsFunc(stmt.Redirs, func(r *syntax.Redirect) bool {
+		switch r.Op {
+		case syntax.RdrOut, syntax.AppOut, syntax.RdrAll, syntax.AppAll, syntax.RdrClob, syntax.RdrInOut:
+			return !strings.HasPrefix(r.Word.Lit(), "/dev/")
+		}
+		return false
+	})
 }
 
 // stripExec takes exec, command and their options away.
@@ -83,7 +101,7 @@ func (s *shell) builtin(words []word, last bool) (end outcome, ok bool) {
 	name := words[0].Text
 	switch name {
 	case "exit":
-		return s.withBackground(s.ends("the shell script exits")), true
+		return s.theEnd("the shell script exits"), true
 	case "cd":
 		s.changeDir(words[1:])
 	case "export", "readonly", "local", "declare", "typeset": // seen when words are computed
@@ -163,7 +181,7 @@ func (s *shell) wait(words []word, last bool) outcome {
 		return next
 	}
 	if len(background) == 0 {
-		return s.endsAt(true, "wait")
+		return s.theEnd("the shell has nothing to wait for")
 	}
 	command := background[len(background)-1]
 	s.f.launch.Background = background[:len(background)-1]

@@ -85,8 +85,26 @@ func (s *shell) endsAt(last bool, name string) outcome {
 	if !last {
 		return next
 	}
-	end := s.ends(fmt.Sprintf("the last command of the shell script is %s, which ends at once", name))
-	return s.withBackground(end)
+	return s.theEnd(fmt.Sprintf("the last command of the shell script is %s, which ends at once", name))
+}
+
+// theEnd is the outcome of a script with nothing left to run. A program that
+// ran in the foreground just before is then what the container waits for.
+func (s *shell) theEnd(why string) outcome {
+	before := s.f.launch.Before
+	if len(before) == 0 || s.sent == len(before) {
+		return s.withBackground(s.ends(why))
+	}
+	command := before[len(before)-1]
+	if len(command.Argv) == 0 || !command.Argv[0].Known {
+		return undecidedBecause("%s decides how long the script runs", command.Words()[0])
+	}
+	s.f.launch.Before = before[:len(before)-1]
+	end := outcome{kind: final, stays: true, certain: facts.Yes}
+	for _, w := range command.Argv {
+		end.words = append(end.words, word{Word: w, at: command.Origin})
+	}
+	return end
 }
 
 // withBackground takes the last command that runs in the background for the
@@ -107,6 +125,7 @@ func (s *shell) background(stmt *syntax.Stmt, last bool) outcome {
 			return undecidedBecause("a group of commands runs in the background")
 		}
 		if !last {
+			s.sent = len(s.f.launch.Before)
 			s.f.launch.Background = append(s.f.launch.Background, facts.Command{
 				Argv: []facts.Word{{Text: s.text(stmt)}}, Env: s.f.vars.environ(), Dir: s.f.dir, User: s.f.user,
 			})
@@ -119,6 +138,7 @@ func (s *shell) background(stmt *syntax.Stmt, last bool) outcome {
 		return next
 	}
 	command := s.withAssigns(call, words)
+	s.sent = len(s.f.launch.Before)
 	s.f.launch.Background = append(s.f.launch.Background, command)
 	if !last {
 		return next
@@ -147,7 +167,8 @@ func (s *shell) subshell(cmd *syntax.Subshell, last bool) outcome {
 	if last {
 		return s.list(cmd.Stmts, true)
 	}
-	return next // a process of its own
+	s.before(cmd)
+	return next
 }
 
 // binary follows a && b, a || b and a | b.
@@ -159,7 +180,7 @@ func (s *shell) binary(cmd *syntax.BinaryCmd, last bool) outcome {
 		return s.or(cmd, last)
 	}
 	if !last {
-		s.before(cmd.Y)
+		s.before(cmd)
 		return next
 	}
 	end := s.stmt(cmd.Y, true)
@@ -240,13 +261,14 @@ func (s *shell) compound(node syntax.Node, last bool, what string) outcome {
 		return undecidedBecause("line %d: %s may end or replace the shell", line, what)
 	}
 	s.poison(node)
+	s.before(node)
 	return next
 }
 
-// before records a foreground command that is not the last.
-func (s *shell) before(stmt *syntax.Stmt) {
+// before records what runs first without being one simple command.
+func (s *shell) before(node syntax.Node) {
 	s.f.launch.Before = append(s.f.launch.Before, facts.Command{
-		Argv: []facts.Word{{Text: s.text(stmt)}}, Env: s.f.vars.environ(), Dir: s.f.dir, User: s.f.user,
+		Argv: []facts.Word{{Text: s.text(node)}}, Env: s.f.vars.environ(), Dir: s.f.dir, User: s.f.user,
 	})
 }
 

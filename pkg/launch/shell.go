@@ -184,6 +184,7 @@ type shell struct {
 	words  []word // the command that started the shell
 	funcs  map[string]*syntax.Stmt
 	calls  int
+	sent   int  // how many commands ran before the last one went to the background
 	traps  bool // a trap keeps the shell in front
 	allVar bool // set -a
 }
@@ -192,6 +193,7 @@ type shell struct {
 func (s *shell) run(text string) []word {
 	s.f.scripts++
 	s.source = text
+	s.sent = len(s.f.launch.Before)
 	s.funcs = map[string]*syntax.Stmt{}
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), s.label)
 	if err != nil {
@@ -202,7 +204,7 @@ func (s *shell) run(text string) []word {
 	}
 	end := s.list(file.Stmts, true)
 	if end.kind == goOn {
-		end = s.ends("the shell script ends")
+		end = s.theEnd("the shell script ends")
 	}
 	return s.finish(end)
 }

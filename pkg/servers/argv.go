@@ -1,0 +1,339 @@
+package servers
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/imglint/imglint/pkg/facts"
+)
+
+// invocation is one command as its program reads it.
+type invocation struct {
+	command facts.Command
+	launch  facts.Launch
+	files   fs.FS
+	all     []server // the catalogue
+	env     map[string]string
+	names   []programName
+	program string
+	server  *server
+	p       facts.Prediction
+
+	first   int // the first word after the program's name
+	insert  int // where an option can be inserted
+	options []option
+	args    []int  // the words that are no options
+	doubt   string // why nothing is certain
+	strange string // an option that the catalogue does not know
+}
+
+// programName is a name that the catalogue may know, and how many words it takes.
+type programName struct {
+	text  string
+	words int
+}
+
+// option is an option as it was given.
+type option struct {
+	name  string
+	value string
+	index int // the word it stands in
+	at    int // the word its value stands in; -1: it has none
+	from  int // the byte in that word where the value starts
+}
+
+var pythonName = regexp.MustCompile(`^(python|pypy)[0-9.]*$`)
+
+// interpreterValues are the options of interpreters that take a value.
+var interpreterValues = map[string]string{
+	"python": "-W -X", "node": "-r --require --import --loader -C --conditions", "ruby": "-I -r -C -E", "php": "-c -d", "perl": "-I -M",
+}
+
+// inlineCode are the options whose value is a program.
+var inlineCode = map[string]bool{
+	"python -c": true, "ruby -e": true, "perl -e": true, "node -e": true, "node -p": true, "node --eval": true, "node --print": true, "php -r": true, "php -S": true,
+}
+
+// newInvocation finds the names a command goes by. It returns nil when the
+// program is not known.
+func newInvocation(c facts.Command, l facts.Launch, files fs.FS) *invocation {
+	if c.Name() == "" {
+		return nil
+	}
+	run := &invocation{command: c, launch: l, files: files, env: map[string]string{}}
+	for _, kv := range c.Env {
+		if key, value, ok := strings.Cut(kv, "="); ok {
+			run.env[key] = value
+		}
+	}
+	base := path.Base(c.Name())
+	run.program = base
+	if pythonName.MatchString(base) {
+		base = "python"
+	}
+	if base == "nodejs" {
+		base = "node"
+	}
+	run.names = append(interpreted(base, c.Argv), programName{base, 1})
+	if base == "busybox" && len(c.Argv) > 1 {
+		run.names = []programName{{"busybox " + c.Argv[1].Text, 2}}
+	}
+	if strings.HasPrefix(c.Name(), "/etc/init.d/") {
+		run.names = append([]programName{{"/etc/init.d/", 1}}, run.names...)
+	}
+	return run
+}
+
+// interpreted names what an interpreter runs: "python -m MODULE", or the
+// script's file name.
+func interpreted(base string, argv []facts.Word) []programName {
+	values, ok := interpreterValues[base]
+	if !ok {
+		return nil
+	}
+	for i := 1; i < len(argv); i++ {
+		text := argv[i].Text
+		switch {
+		case !argv[i].Known || text == "-":
+			return nil
+		case base == "python" && text == "-m":
+			if i+1 < len(argv) && argv[i+1].Known {
+				return []programName{{"python -m " + argv[i+1].Text, i + 2}}
+			}
+			return nil
+		case inlineCode[base+" "+text] || base == "python" && strings.HasPrefix(text, "-m"):
+			return nil
+		case slices.Contains(strings.Fields(values), text):
+			i++
+		case strings.HasPrefix(text, "-"):
+		default:
+			return []programName{{scriptName(base, text), i + 1}}
+		}
+	}
+	return nil
+}
+
+// scriptName turns node_modules/next/dist/bin/next into next.
+func scriptName(interpreter, file string) string {
+	name := path.Base(file)
+	if interpreter == "node" && strings.Contains(file, "node_modules/") {
+		return strings.TrimSuffix(name, path.Ext(name))
+	}
+	return name
+}
+
+// parse reads the words after a program's name.
+func (run *invocation) parse(name programName, s *server) {
+	run.first, run.insert = name.words, name.words
+	run.options, run.args, run.strange = nil, nil, ""
+	r := reader{run: run, known: s.optionTable(), grammar: s.Options}
+	for i := name.words; i < len(run.command.Argv); i++ {
+		i = r.word(i)
+	}
+}
+
+func (run *invocation) word(i int) string { return run.command.Argv[i].Text }
+
+// subcommand is the first word that is no option.
+func (run *invocation) subcommand() string {
+	if len(run.args) == 0 {
+		return ""
+	}
+	return run.word(run.args[0])
+}
+
+func (run *invocation) takeSubcommand() {
+	run.insert = run.args[0] + 1
+	run.args = run.args[1:]
+}
+
+// option returns the last of these options that was given.
+func (run *invocation) option(names []string) *option {
+	for i := range slices.Backward(run.options) {
+		if slices.Contains(names, run.options[i].name) {
+			return &run.options[i]
+		}
+	}
+	return nil
+}
+
+// known reports whether the words that decide a value are known.
+func (run *invocation) known(o *option) error {
+	for _, i := range []int{o.index, o.at} {
+		if i < 0 {
+			continue
+		}
+		w := run.command.Argv[i]
+		if !w.Known {
+			return fmt.Errorf("only a run can tell what %s is", w.Text)
+		}
+		if len(w.Literal) > 0 {
+			return fmt.Errorf("%s reaches %s as it is written", w.Text, run.program)
+		}
+	}
+	return nil
+}
+
+type kind int
+
+const (
+	takesNothing kind = iota + 1
+	takesValue
+	takesMaybe
+)
+
+// optionTable lists every option that the catalogue knows of a server.
+func (s *server) optionTable() map[string]kind {
+	table := map[string]kind{}
+	add := func(names []string, k kind) {
+		for _, n := range names {
+			table[n] = k
+		}
+	}
+	addSetting := func(set *setting) {
+		if set == nil {
+			return
+		}
+		add(set.Flags, takesValue)
+		if set.Conf != nil {
+			add(set.Conf.Flags, takesValue)
+		}
+		if set.Development != nil {
+			add(set.Development.Flags, takesValue)
+		}
+	}
+	add(s.Options.Values, takesValue)
+	add(s.Options.Flags, takesNothing)
+	for _, d := range s.Decide {
+		k := takesNothing
+		if d.Value != "" {
+			k = takesValue
+		}
+		for _, n := range d.Flags {
+			if _, ok := table[n]; !ok {
+				table[n] = k
+			}
+		}
+		if d.Conf != nil {
+			add(d.Conf.Flags, takesValue)
+		}
+	}
+	for _, set := range []*setting{s.Host, s.Port, s.Unix} {
+		addSetting(set)
+	}
+	if s.Bind != nil {
+		addSetting(&s.Bind.setting)
+	}
+	add(s.Options.Optional, takesMaybe)
+	return table
+}
+
+// reader reads words one by one.
+type reader struct {
+	run     *invocation
+	known   map[string]kind
+	grammar grammar
+	ended   bool
+}
+
+// word reads the word at i and returns the last word it used.
+func (r *reader) word(i int) int {
+	text := r.run.word(i)
+	switch {
+	case r.ended || len(text) < 2 || text[0] != '-':
+		r.run.args = append(r.run.args, i)
+		r.ended = r.ended || r.grammar.Stop
+	case text == "--":
+		r.ended = true
+	case strings.HasPrefix(text, "--") || r.grammar.Style == "go" || r.grammar.Style == "words":
+		return r.long(i, text)
+	default:
+		return r.short(i, text)
+	}
+	return i
+}
+
+func (r *reader) long(i int, text string) int {
+	name, value, joined := strings.Cut(text, "=")
+	name = r.expand(name)
+	if joined && r.grammar.Style != "words" {
+		if r.known[name] == 0 {
+			r.run.strange = name
+		}
+		r.add(option{name: name, value: value, index: i, at: i, from: len(text) - len(value)})
+		return i
+	}
+	return r.value(i, name)
+}
+
+// value reads the value of an option from the next word.
+func (r *reader) value(i int, name string) int {
+	more := i+1 < len(r.run.command.Argv)
+	switch k := r.known[name]; {
+	case k == takesValue && more, k == takesMaybe && more && !strings.HasPrefix(r.run.word(i+1), "-"):
+		r.add(option{name: name, value: r.run.word(i + 1), index: i, at: i + 1})
+		return i + 1
+	case k == 0:
+		r.run.strange = name
+	}
+	r.add(option{name: name, index: i, at: -1})
+	return i
+}
+
+// short reads -x, -xVALUE, -x=VALUE (argparse) and clusters.
+func (r *reader) short(i int, text string) int {
+	if _, ok := r.known[text]; ok || len(text) == 2 {
+		return r.value(i, text)
+	}
+	for at := 1; at < len(text); at++ {
+		name := "-" + text[at:at+1]
+		switch r.known[name] {
+		case takesValue, takesMaybe:
+			if at+1 == len(text) {
+				return r.value(i, name)
+			}
+			from := at + 1
+			if text[from] == '=' && r.grammar.Abbrev { // argparse
+				from++
+			}
+			r.add(option{name: name, value: text[from:], index: i, at: i, from: from})
+			return i
+		case takesNothing:
+			r.add(option{name: name, index: i, at: -1})
+		default:
+			if at == 1 {
+				name = text // -Xmx1g, -version: not a cluster
+			}
+			r.add(option{name: name, index: i, at: -1})
+			r.run.strange = name
+			return i
+		}
+	}
+	return i
+}
+
+func (r *reader) add(o option) { r.run.options = append(r.run.options, o) }
+
+// expand completes the unique prefix of a long option.
+func (r *reader) expand(name string) string {
+	if _, ok := r.known[name]; ok || !r.grammar.Abbrev {
+		return name
+	}
+	found := ""
+	for full := range r.known {
+		if strings.HasPrefix(full, name) && strings.HasPrefix(full, "--") {
+			if found != "" {
+				return name
+			}
+			found = full
+		}
+	}
+	if found != "" {
+		return found
+	}
+	return name
+}

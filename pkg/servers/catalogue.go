@@ -1,0 +1,313 @@
+package servers
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// server is one file of the catalogue.
+//
+//	id, title     the server's name in reports, and as people call it
+//	source        where the facts come from; "measured" ones were run
+//	programs      names that select the entry: a file name, "python -m MODULE",
+//	              "busybox APPLET"; * matches within a name
+//	words         the first word after the options, one of these; "" is none
+//	needs         options of which one must be given
+//	options       how the program reads its words, see type grammar
+//	application   it needs a word that names the application
+//	protocol      what the listeners speak: http, https, redis, …
+//	host, port    settings of the one listener; bind: a list of addresses
+//	exclusive     bind, unix and host or port cannot be given together
+//	unix          a unix socket; it takes the place of the default listener
+//	also          listeners that are always there, HOST:PORT
+//	none          the program opens no socket
+//	unknown       why the listeners cannot be told
+//	decide        background or not, see type decision; the first that applies
+//	development   the name of a framework's development server
+//	v6only        a [::] listener refuses IPv4
+//	maybe         files that may decide host or port and are not read further
+//	public        ways to listen on all interfaces, best first
+//	foreground    ways to stay in the foreground, best first
+//	service       init scripts of it, with the command for the foreground
+//	evaluator     the Go function that completes the prediction
+type server struct {
+	ID          string
+	Title       string
+	Source      string
+	Programs    []string
+	Words       []string
+	Needs       []string
+	Options     grammar
+	Application bool
+	Protocol    string
+	Host        *setting
+	Port        *setting
+	Bind        *bind
+	Unix        *setting
+	Exclusive   bool
+	Also        []string
+	None        bool
+	Unknown     string
+	Decide      []decision
+	Development string
+	V6Only      bool `yaml:"v6only"`
+	Maybe       []maybe
+	Public      []fix
+	Foreground  []fix
+	Service     map[string][]string
+	Evaluator   string
+
+	evaluate func(*invocation)
+}
+
+// grammar is how a program reads its words.
+type grammar struct {
+	Style    string   // "": getopt, with clusters; "go": one dash for all; "words": --x value pairs as redis
+	Abbrev   bool     // unique prefixes of long options are accepted
+	Stop     bool     // options end at the first word that is none
+	Values   []string // options with a value that decide nothing here
+	Flags    []string // options without one
+	Optional []string // options whose value may be missing
+}
+
+// setting is one value and where it comes from: flags, then env, then conf,
+// then the default.
+type setting struct {
+	Flags       []string
+	Env         []string
+	Positional  *int // which word after the options and the subcommand
+	Conf        *conf
+	Default     string
+	Bare        string       // the value of a flag that is given without one
+	Development *development // the default in a development environment
+	Wins        bool         // of unix: nothing else is opened
+	PathPrefix  bool         // of unix: only values starting with / or .
+}
+
+// development changes a default where the environment is development, which
+// it is when nothing says otherwise.
+type development struct {
+	Default string
+	Flags   []string
+	Env     []string
+}
+
+// bind is a setting that holds addresses.
+type bind struct {
+	setting `yaml:",inline"`
+	Address addressGrammar
+	Append  bool // flags add up; otherwise the last one counts
+	Adds    bool // what the configuration says is added to the flags
+}
+
+// addressGrammar is how a program reads an address.
+type addressGrammar struct {
+	Port      int      // the default port, 0: random
+	EmptyHost string   `yaml:"emptyHost"` // what ":80" means; "" is an error
+	Number    string   // what "80" means: port, host or error
+	HostOnly  string   `yaml:"hostOnly"` // what "h" means: "" the default port, error
+	Schemes   []string // prefixes that may stand in front
+	Require   bool     // one of the prefixes must
+	Star      string   // what "*" means as host; "" is an error
+	Unix      []string // prefixes of unix sockets
+	Zero      string   // what the host "0" means
+	Twisted   bool     // tcp:port=80:interface=h
+}
+
+// decision is one rule about going to the background. It applies when all
+// that it names is so. Value alone is a pattern for the first word.
+type decision struct {
+	Flags []string // one of them is given
+	Value string   // a pattern for the value of that flag, or of conf
+	Words []string // the first word, one of these
+	Env   []string // one of them is set
+	Conf  *conf    // the configuration file says so
+	Bare  bool     // no words at all
+	Then  string   // foreground, daemon, ends, interactive or unknown
+	Says  string   // of ends and interactive: what it does, for a reader
+}
+
+// conf finds a value in a configuration file.
+type conf struct {
+	Flags      []string // options that name the file
+	Positional *int     // the word that names it; of 0: only if no option stands before
+	Required   bool     // without a name no file is read
+	Files      []string // otherwise the first of these that exists
+	Pattern    string   // the value is its first group, or the whole
+	Unless     string   // a pattern of what makes the file too hard to read
+	All        bool     // every match counts, not only the last
+}
+
+// maybe are files that may decide something.
+type maybe struct {
+	Files []string // relative to the working directory
+	Keys  []string // patterns; without a match the file decides nothing
+	For   []string // host, port
+}
+
+// fix is one way to change the command.
+type fix struct {
+	Says       string
+	Flag       string // set this option to Value
+	Value      string // {port}, {host}: as predicted
+	Positional *int   // set this word to Value
+	Env        string // set a variable, KEY=VALUE
+	Insert     []string
+	Append     []string
+	Remove     []string          // take these options away
+	Replace    map[string]string // words to replace; "" takes them away
+	Argv       []string          // the whole command
+	Edit       string            // what to write where
+}
+
+//go:embed catalogue/*.yaml
+var catalogueFiles embed.FS
+
+var catalogue = mustLoad(catalogueFiles)
+
+// mustLoad panics on a broken catalogue, which is part of the program.
+func mustLoad(files embed.FS) []server {
+	all, err := load(files)
+	if err != nil {
+		panic(err)
+	}
+	return all
+}
+
+func load(files embed.FS) ([]server, error) {
+	entries, err := files.ReadDir("catalogue")
+	if err != nil {
+		return nil, fmt.Errorf("read catalogue: %w", err)
+	}
+	var all []server
+	for _, e := range entries {
+		text, err := files.ReadFile(path.Join("catalogue", e.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("read catalogue: %w", err)
+		}
+		s, err := decode(text)
+		if err != nil {
+			return nil, fmt.Errorf("catalogue file %q: %w", e.Name(), err)
+		}
+		if s.ID+".yaml" != e.Name() {
+			return nil, fmt.Errorf("catalogue file %q: its id is %q", e.Name(), s.ID)
+		}
+		s.evaluate = evaluators[s.Evaluator]
+		all = append(all, s)
+	}
+	// An entry that asks for more comes before one that asks for less.
+	slices.SortStableFunc(all, func(a, b server) int { return b.demands() - a.demands() })
+	return all, nil
+}
+
+func (s server) demands() int {
+	n := 0
+	for _, asked := range [][]string{s.Words, s.Needs} {
+		if len(asked) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func decode(text []byte) (server, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	var s server
+	if err := decoder.Decode(&s); err != nil {
+		return s, fmt.Errorf("decode: %w", err)
+	}
+	return s, s.validate()
+}
+
+func (s server) validate() error {
+	switch {
+	case s.ID == "" || s.Title == "" || s.Source == "" || len(s.Programs) == 0:
+		return fmt.Errorf("id, title, source or programs is missing")
+	case s.Evaluator != "" && evaluators[s.Evaluator] == nil:
+		return fmt.Errorf("there is no evaluator %q", s.Evaluator)
+	case !s.None && s.Unknown == "" && s.Host == nil && s.Port == nil && s.Bind == nil && s.Evaluator == "" && len(s.Also) == 0 && !s.neverServes():
+		return fmt.Errorf("nothing says what it listens on")
+	}
+	for _, d := range s.Decide {
+		if !slices.Contains([]string{"foreground", "daemon", "ends", "interactive", "unknown"}, d.Then) {
+			return fmt.Errorf("decision %q is unknown", d.Then)
+		}
+		if err := d.Conf.validate(); err != nil {
+			return err
+		}
+		if _, err := regexp.Compile(d.Value); err != nil {
+			return fmt.Errorf("value %q: %w", d.Value, err)
+		}
+	}
+	for _, set := range []*setting{s.Host, s.Port, s.Unix} {
+		if set != nil {
+			if err := set.Conf.validate(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// neverServes: every decision is that the command ends.
+func (s server) neverServes() bool {
+	return len(s.Decide) > 0 && !slices.ContainsFunc(s.Decide, func(d decision) bool {
+		return d.Then != "ends" && d.Then != "interactive"
+	})
+}
+
+func (c *conf) validate() error {
+	if c == nil {
+		return nil
+	}
+	for _, expr := range []string{c.Pattern, c.Unless} {
+		if _, err := regexp.Compile(expr); err != nil {
+			return fmt.Errorf("pattern %q: %w", expr, err)
+		}
+	}
+	return nil
+}
+
+// match finds the entry for a command: the most specific name first.
+func match(run *invocation, all []server) *server {
+	for _, name := range run.names {
+		for i := range all {
+			if s := &all[i]; s.selects(run, name) {
+				run.program = name.text
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+func (s *server) selects(run *invocation, name programName) bool {
+	named := slices.ContainsFunc(s.Programs, func(pattern string) bool {
+		ok, err := path.Match(pattern, name.text)
+		return ok && err == nil
+	})
+	if !named {
+		return false
+	}
+	run.parse(name, s)
+	if len(s.Needs) > 0 && run.option(s.Needs) == nil {
+		return false
+	}
+	if len(s.Words) == 0 {
+		return true
+	}
+	if !slices.Contains(s.Words, run.subcommand()) {
+		return false
+	}
+	if run.subcommand() != "" {
+		run.takeSubcommand()
+	}
+	return true
+}
