@@ -15,6 +15,10 @@ import (
 // that does not come up.
 const observerPatience = 2 * second
 
+// observerEnv keeps Go's scheduler from interrupting the one thread at work,
+// every 10 ms, to ask it to let others.
+var observerEnv = []string{"GODEBUG=asyncpreemptoff=1"}
+
 // inject starts an observer and becomes the program: same process, same
 // environment, directory, user and descriptors.
 func inject(cfg Config, argv, self []string) (int, error) {
@@ -69,7 +73,7 @@ func startObserver(cfg Config, self []string) (line int, err error) {
 		return -1, fmt.Errorf("make pipe: %w", err)
 	}
 	defer unix.Close(ready[0])
-	_, err = startSelf(self, []string{RoleObserve}, nil, []int{config[0], 1, ready[1]})
+	_, err = startSelf(self, []string{RoleObserve}, observerEnv, []int{config[0], 1, ready[1]})
 	unix.Close(ready[1])
 	if err == nil {
 		err = handOver(cfg, config[1], ready[0])

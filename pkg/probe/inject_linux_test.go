@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -181,13 +182,14 @@ func TestInjectSeesListeners(t *testing.T) {
 	}
 }
 
-// The age of an event is measured against the program's own reading of the
-// shared clock right after it had bound.
+// The age of an event is taken from the program's own reading of the shared
+// clock, right after it had bound, to its arrival outside.
 func TestInjectIsQuick(t *testing.T) {
 	t.Parallel()
 	w := watch(t, RoleInject, testConfig, setup{}, self(roleServe, "http=200", "tcp4", "0.0.0.0:8000")...)
-	listening := w.listening(8000)
-	w.answer("198.18.0.2", facts.ClassHTTP)
+	w.listening(8000)
+	arrived := clock()
+	w.answer(outside, facts.ClassHTTP)
 	process := w.until("process", func(e facts.Event) bool { return e.Kind == facts.EventProcess })
 	if p := process.Process; p.PID != 1 || p.SID == 0 && p.PPID != 0 || !slices.Contains(p.Argv, roleServe) {
 		t.Errorf("first process: %+v", p)
@@ -197,7 +199,17 @@ func TestInjectIsQuick(t *testing.T) {
 			t.Errorf("the observer reports itself: %q", e.Process.Argv)
 		}
 	}
-	t.Logf("listening at %d ms", listening.T)
+	_ = w.cmd.Process.Kill()
+	w.end()
+	var bound instant
+	if _, err := fmt.Sscanf(w.log.String(), "bound %d", &bound); err != nil {
+		t.Fatalf("log %q: %v", w.log.String(), err)
+	}
+	age := time.Duration(arrived - bound)
+	t.Logf("the event arrived %s after the program had bound", age)
+	if age < 0 || age > patience {
+		t.Errorf("the event arrived %s after the program had bound", age)
+	}
 }
 
 func TestInjectKnowsOwnerOfAnotherUser(t *testing.T) {

@@ -110,8 +110,7 @@ func (o *observer) step(fds ...int) (readable int) {
 		list = append(list, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 	}
 	list = o.asker.watch(list)
-	timeout := unix.NsecToTimespec(int64(max(next-clock(), 0)))
-	if n, err := unix.Ppoll(list, &timeout, nil); n <= 0 || err != nil {
+	if !poll(list, max(next-clock(), 0)) {
 		return -1
 	}
 	readable, now = -1, clock()
