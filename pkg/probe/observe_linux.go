@@ -23,8 +23,7 @@ func observe() (int, error) {
 		return exitUsage, err
 	}
 	program := unix.Getppid()
-	o := newObserver(cfg, 1, unix.Getpid())
-	delete(o.processes.before, program)
+	o := newObserver(cfg, program)
 	if _, err := unix.Write(readyFD, []byte{1}); err != nil {
 		return exitUsage, fmt.Errorf("report ready: %w", err)
 	}

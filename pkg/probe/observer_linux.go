@@ -45,16 +45,16 @@ type task struct {
 	run  func(now instant) instant
 }
 
-// newObserver makes the baseline: what exists now is not the program's.
-func newObserver(cfg Config, stdout int, own ...int) *observer {
+// newObserver makes the baseline: what exists now is not the program's, except
+// for the process that is about to become it; 0: it will be a new one.
+func newObserver(cfg Config, program int) *observer {
 	o := &observer{
-		emitter:   emitter{fd: stdout, nonce: cfg.Nonce},
-		processes: &processes{own: map[int]bool{}, known: map[int]*process{}},
+		emitter: emitter{fd: 1, nonce: cfg.Nonce},
+		processes: &processes{
+			own: map[int]bool{unix.Getpid(): true}, before: map[identity]bool{}, known: map[identity]*process{},
+		},
 	}
-	for _, pid := range own {
-		o.processes.own[pid] = true
-	}
-	o.processes.baseline()
+	o.processes.baseline(program)
 	o.openTables()
 	o.asker = asker{emitter: &o.emitter, probe: cfg.Probe, endpoint: cfg.Endpoint}
 	if address, err := netip.ParseAddr(cfg.Address); err == nil {

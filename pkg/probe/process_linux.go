@@ -12,16 +12,24 @@ import (
 // process is one process of the container as it was last seen.
 type process struct {
 	facts.Process
-	start   string // start time in clock ticks: tells a reused PID
+	start   string // in clock ticks
 	changes int
 	round   int
 }
 
+// identity tells a process from a later one with the same PID.
+type identity struct {
+	pid   int
+	start string
+}
+
+func (p *process) identity() identity { return identity{p.PID, p.start} }
+
 // processes follows the process table. PIDs in own are the probe's.
 type processes struct {
 	own    map[int]bool
-	before map[int]string // start times of the processes that were there before
-	known  map[int]*process
+	before map[identity]bool // was there before the program
+	known  map[identity]*process
 	round  int
 	buf    []byte
 }
@@ -31,64 +39,63 @@ type processes struct {
 const maxChanges = 5
 
 // scan reads the table again and returns the processes that are new or
-// changed their command, and those that ended.
+// changed their command, by PID, and those that ended.
 func (p *processes) scan() (changed, ended []*process) {
 	p.round++
 	for _, pid := range pids() {
 		if p.own[pid] {
 			continue
 		}
-		now, ok := p.read(pid)
-		if !ok || p.before[pid] == now.start {
-			continue
-		}
-		old := p.known[pid]
-		if old != nil && old.start == now.start {
-			old.round, old.PPID, old.SID = p.round, now.PPID, now.SID
-			if slices.Equal(old.Argv, now.Argv) {
-				continue
-			}
-			now.changes = old.changes + 1
-		} else if old != nil {
-			ended = append(ended, old)
-		}
-		describe(now)
-		now.round = p.round
-		p.known[pid] = now
-		if now.changes <= maxChanges {
+		if now, ok := p.read(pid); ok && !p.before[now.identity()] && p.update(now) {
 			changed = append(changed, now)
 		}
 	}
-	for pid, old := range p.known {
+	for id, old := range p.known {
 		if old.round != p.round {
-			delete(p.known, pid)
+			delete(p.known, id)
 			ended = append(ended, old)
 		}
 	}
-	byPID := func(a, b *process) int { return a.PID - b.PID }
-	slices.SortFunc(changed, byPID)
+	slices.SortFunc(changed, func(a, b *process) int { return a.PID - b.PID })
 	return changed, ended
 }
 
-// baseline makes the processes that exist now not the program's.
-func (p *processes) baseline() {
-	p.before = map[int]string{}
+// update takes what was read of a process, and reports whether it tells
+// something new.
+func (p *processes) update(now *process) bool {
+	old := p.known[now.identity()]
+	if old != nil {
+		old.round, old.PPID, old.SID = p.round, now.PPID, now.SID
+		if len(now.Argv) == 0 || slices.Equal(old.Argv, now.Argv) {
+			return false
+		}
+		now.changes = old.changes + 1
+	} else if len(now.Argv) == 0 {
+		return false
+	}
+	describe(now)
+	now.round = p.round
+	p.known[now.identity()] = now
+	return now.changes <= maxChanges
+}
+
+// baseline makes the processes that exist now not the program's, but for one.
+func (p *processes) baseline(program int) {
 	for _, pid := range pids() {
-		if now, ok := p.read(pid); ok {
-			p.before[pid] = now.start
+		if now, ok := p.stat(pid); ok && pid != program {
+			p.before[now.identity()] = true
 		}
 	}
 }
 
-// read returns what changes often of a process. It is not ok for one that has
-// ended: an empty command line is that of a process on its way out.
+// read returns what changes often of a process. An empty command line is that
+// of a process on its way out, or in the midst of execve.
 func (p *processes) read(pid int) (*process, bool) {
 	proc, ok := p.stat(pid)
-	if !ok {
-		return nil, false
+	if ok {
+		proc.Argv = p.argv(pid)
 	}
-	proc.Argv = p.argv(pid)
-	return proc, len(proc.Argv) > 0
+	return proc, ok
 }
 
 // stat reads /proc/PID/stat. It is not ok for a zombie.

@@ -36,12 +36,12 @@ func (w *wrapped) followSurvivors(now instant) instant {
 	changed, ended := w.processes.scan()
 	w.tellProcesses(changed, now)
 	for _, p := range ended {
-		if s := w.survivor(p.PID, p.start); s != nil {
+		if s := w.survivor(p); s != nil {
 			s.ended = now
 		}
 	}
 	for _, p := range changed {
-		if s := w.survivor(p.PID, p.start); s != nil {
+		if s := w.survivor(p); s != nil {
 			s.process = p
 		} else {
 			w.survivors = append(w.survivors, &survivor{process: p})
@@ -54,9 +54,9 @@ func (w *wrapped) followSurvivors(now instant) instant {
 	return after(now, clock(), survivorPause)
 }
 
-func (w *wrapped) survivor(pid int, start string) *survivor {
+func (w *wrapped) survivor(p *process) *survivor {
 	i := slices.IndexFunc(w.survivors, func(s *survivor) bool {
-		return s.PID == pid && s.start == start
+		return s.identity() == p.identity()
 	})
 	if i < 0 {
 		return nil
@@ -70,7 +70,7 @@ func (w *wrapped) left() bool {
 		if w.processes.own[pid] {
 			continue
 		}
-		if p, ok := w.processes.stat(pid); ok && w.processes.before[pid] != p.start {
+		if p, ok := w.processes.stat(pid); ok && !w.processes.before[p.identity()] {
 			return true
 		}
 	}

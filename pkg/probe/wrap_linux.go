@@ -47,7 +47,7 @@ func wrap(cfg Config, argv, self []string) (int, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return exitUsage, fmt.Errorf("become the reaper: %w", err)
 	}
-	w.observer = newObserver(cfg, 1, unix.Getpid())
+	w.observer = newObserver(cfg, 0)
 	if err := w.start(argv, self); err != nil {
 		return exitUsage, fmt.Errorf("start shim: %w", err)
 	}
