@@ -77,7 +77,10 @@ func blocked(p facts.Prediction, c facts.Command, l facts.Launch) facts.Predicti
 
 // join adds another command's listeners.
 func join(p *facts.Prediction, other facts.Prediction, c facts.Command) {
-	if other.Server == "" || !other.Complete {
+	switch {
+	case other.Server != "" && !other.Complete && other.Why != "":
+		incomplete(p, "%s", other.Why)
+	case other.Server == "" || !other.Complete:
 		incomplete(p, "what %s listens on is not known", quoted(c))
 	}
 	if other.Ends == "" && other.Interactive == "" {

@@ -130,7 +130,7 @@ type decision struct {
 	Conf  *conf    // the configuration file says so
 	Bare  bool     // no words at all
 	Then  string   // foreground, daemon, ends, interactive or unknown
-	Says  string   // of ends and interactive: what it does, for a reader
+	Says  string   // of ends: what it does; of interactive: which program waits for a terminal; of unknown: why
 }
 
 // conf finds a value in a configuration file.
@@ -156,6 +156,8 @@ type fix struct {
 	Says       string
 	Flag       string // set this option to Value
 	Value      string // {port}, {host}: as predicted
+	Present    bool   // only where the option stands already
+	End        bool   // a new option goes to the end, not behind the program
 	Positional *int   // set this word to Value
 	Env        string // set a variable, KEY=VALUE
 	Insert     []string

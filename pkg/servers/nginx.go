@@ -18,6 +18,7 @@ func nginx(run *invocation) {
 	if run.p.Ends != "" {
 		return
 	}
+	run.p.Complete = true
 	global := run.nginxGlobal()
 	conf, err := run.nginxConf()
 	run.nginxDaemon(global, conf, err)
@@ -29,7 +30,6 @@ func nginx(run *invocation) {
 		run.unknown("%s", why)
 		return
 	}
-	run.p.Complete = true
 	for _, d := range conf {
 		switch d.name {
 		case "http":

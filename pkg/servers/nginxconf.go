@@ -55,7 +55,7 @@ func (p *nginxParser) include(list []directive) ([]directive, error) {
 			if err != nil {
 				return nil, err
 			}
-			d.block = block
+			d.block = append([]directive{}, block...)
 		}
 		if d.name != "include" || len(d.args) != 1 {
 			all = append(all, d)

@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	pumaSetting = regexp.MustCompile(`^([ \t]*)(bind|port|ssl_bind|activate_control_app|eval|require|require_relative|load)\b[ \t(]*(.*?)\)?[ \t]*(?:#.*)?$`)
+	pumaSetting = regexp.MustCompile(`^([ \t]*)(bind|port|ssl_bind|activate_control_app|eval|require|require_relative|load)\b[ \t(]*(.*?)\)?[ \t]*(?:[ \t]#.*)?$`)
 	rubyFetch   = regexp.MustCompile(`^ENV\.fetch\(["'](\w+)["'](?:,\s*([^)]*))?\)\s*(?:\{\s*([^}]*)\})?(?:\.to_i)?$`)
 	rubyIndex   = regexp.MustCompile(`^\(?ENV\[["'](\w+)["']\]\s*(?:\|\|\s*([^)]*))?\)?(?:\.to_i)?$`)
 	rubyInside  = regexp.MustCompile(`#\{([^{}]*(?:\{[^}]*\})?[^{}]*)\}`)

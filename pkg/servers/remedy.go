@@ -11,9 +11,7 @@ import (
 // remedies offers the changes that would cure a fault, where there is one.
 func (run *invocation) remedies() {
 	if run.p.Daemonizes == facts.Yes && run.p.FixForeground == nil {
-		for _, f := range run.server.Foreground {
-			run.p.FixForeground = append(run.p.FixForeground, run.remedy(f, "stay in the foreground")...)
-		}
+		run.p.FixForeground = run.firstRemedy(run.server.Foreground, "stay in the foreground")
 	}
 	private := slices.IndexFunc(run.p.Listens, func(l facts.Listen) bool {
 		return l.Network == "tcp" && (l.Scope == facts.ScopeLoopback || l.Scope == facts.ScopeAddress)
@@ -21,10 +19,26 @@ func (run *invocation) remedies() {
 	if private < 0 || run.p.FixPublic != nil {
 		return
 	}
-	for _, f := range run.server.Public {
-		f.Value = strings.ReplaceAll(f.Value, "{port}", strconv.Itoa(run.p.Listens[private].Port))
-		run.p.FixPublic = append(run.p.FixPublic, run.remedy(f, "listen on all interfaces")...)
+	ways := slices.Clone(run.server.Public)
+	for i := range ways {
+		port := strconv.Itoa(run.p.Listens[private].Port)
+		ways[i].Value = strings.ReplaceAll(ways[i].Value, "{port}", port)
+		ways[i].Env = strings.ReplaceAll(ways[i].Env, "{port}", port)
 	}
+	run.p.FixPublic = run.firstRemedy(ways, "listen on all interfaces")
+}
+
+// firstRemedy takes the first fix that can be made.
+func (run *invocation) firstRemedy(ways []fix, says string) []facts.Remedy {
+	for _, f := range ways {
+		if f.Present && run.option(append(run.synonyms(f.Flag), f.Flag)) == nil {
+			continue
+		}
+		if r := run.remedy(f, says); r != nil {
+			return r
+		}
+	}
+	return nil
 }
 
 // remedy carries out one fix; none when it cannot be made.
@@ -73,28 +87,48 @@ func orWords(words, other []string) []string {
 	return words
 }
 
-// setFlag changes an option's value where it stands, or inserts the option
+// setFlag changes an option's value wherever it stands, or inserts the option
 // right after the program's words.
 func (run *invocation) setFlag(f fix) []string {
 	words := run.command.Words()
 	names := append([]string{f.Flag}, run.synonyms(f.Flag)...)
 	o := run.option(names)
 	switch {
+	case o == nil && f.End:
+		return append(words, f.Flag, f.Value)
 	case o == nil:
 		return slices.Insert(words, run.insert, f.Flag, f.Value)
 	case o.at < 0: // given without a value
 		return slices.Replace(words, o.index, o.index+1, f.Flag, f.Value)
-	case !run.command.Argv[o.at].Known:
-		return nil
 	}
-	words[o.at] = words[o.at][:o.from] + keepPort(o.value, f.Value)
+	for _, o := range run.options {
+		if o.at < 0 || !contains(names, o.name) || isPublic(o.value) && run.option(names).at != o.at {
+			continue
+		}
+		if !run.command.Argv[o.at].Known {
+			return nil
+		}
+		words[o.at] = words[o.at][:o.from] + keepPort(o.value, f.Value)
+	}
 	return words
+}
+
+// isPublic reports whether an address is one of all interfaces already.
+func isPublic(address string) bool {
+	if _, rest, ok := strings.Cut(address, "://"); ok {
+		address = rest
+	}
+	host, _, _ := cutPort(address)
+	return scope(host, false) == facts.ScopeAny
 }
 
 // keepPort changes only the host when both are addresses.
 func keepPort(old, want string) string {
 	host, port, ok := cutPort(old)
 	newHost, _, wantPort := cutPort(want)
+	if _, err := portNumber(port); err != nil {
+		return want
+	}
 	if !ok || !wantPort || host == "" {
 		return want
 	}
