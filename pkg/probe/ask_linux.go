@@ -17,10 +17,8 @@ const (
 // ask is one connection in progress: first the platform's request, then, when
 // nothing came back, the knocks in turn.
 type ask struct {
-	to       netip.AddrPort
-	probe    facts.Probe
-	patience instant // of the request
-	knocking bool    // whether the knocks may be tried
+	to      netip.AddrPort
+	knocked int // how often the knocks were tried before
 
 	fd       int // -1: no connection
 	stage    stage
@@ -44,9 +42,9 @@ const (
 )
 
 // newAsk starts the request. It may be finished at once.
-func newAsk(to netip.AddrPort, probe facts.Probe, patience instant, knocking bool, now instant) *ask {
-	a := &ask{to: to, probe: probe, patience: patience, knocking: knocking, fd: -1, knock: -1, sent: now}
-	a.connect(request(probe, to), now, patience)
+func newAsk(to netip.AddrPort, say []byte, knocked int, now, patience instant) *ask {
+	a := &ask{to: to, knocked: knocked, fd: -1, knock: -1, sent: now}
+	a.connect(say, now, patience)
 	return a
 }
 
@@ -162,10 +160,14 @@ func (a *ask) outcome(answer facts.Answer, now instant) {
 	}
 }
 
+// maxKnocks is how often the knocks are tried on one address: each is one more
+// odd line in the program's log. Patience with a silent server helps more.
+const maxKnocks = 5
+
 // nothing ends the request without an answer, and tries the first knock.
 func (a *ask) nothing(answer facts.Answer, now instant) {
 	a.answer, a.ended = answer, now
-	if !a.knocking {
+	if silent := answer.Class == facts.ClassSilent; a.knocked >= maxKnocks || silent && a.knocked > 0 {
 		a.finish()
 		return
 	}

@@ -104,7 +104,7 @@ func (a *asker) start(d *door, t *target, now instant) {
 	}
 	to := netip.AddrPortFrom(t.to, uint16(d.port))
 	d.asked = t
-	d.ask = newAsk(to, a.probe, patience, t.knocked < maxKnocks, now)
+	d.ask = newAsk(to, request(a.probe, to), t.knocked, now, patience)
 	a.collect(d, now)
 }
 

@@ -11,7 +11,6 @@ const (
 	firstPause  = 50 * millisecond
 	longPause   = second
 	maxAttempts = 4 // on a port that is not the endpoint, or from inside
-	maxKnocks   = 5 // times the knocks are tried on one address
 )
 
 // door is a tcp port on which something listens or listened.
