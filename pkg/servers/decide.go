@@ -65,50 +65,71 @@ func (run *invocation) applies(d decision) (why string, result facts.Tri) {
 	if d.Bare {
 		return "no arguments", truth(len(run.command.Argv) <= run.insert)
 	}
-	if len(d.Flags) > 0 {
-		o := run.flagged(d)
-		if o == nil {
-			return "", facts.No
-		}
-		if err := run.known(o); err != nil {
-			return err.Error(), facts.Unknown
-		}
-		why = strings.TrimSpace(o.name + " " + o.value)
-	}
-	if len(d.Words) > 0 {
-		if len(run.args) == 0 || !slices.Contains(d.Words, run.word(run.args[0])) {
-			return "", facts.No
-		}
-		why = run.word(run.args[0])
-	}
-	if d.Value != "" && len(d.Flags) == 0 && d.Conf == nil {
-		if len(run.args) == 0 || !regexp.MustCompile(d.Value).MatchString(run.word(run.args[0])) {
-			return "", facts.No
-		}
-		why = run.word(run.args[0])
-	}
-	if len(d.Env) > 0 {
-		i := slices.IndexFunc(d.Env, func(name string) bool { return run.env[name] != "" })
-		if i < 0 {
-			return "", facts.No
-		}
-		why = "env " + d.Env[i]
-	}
-	if d.Conf != nil {
-		values := run.configured(d.Conf)
+	for _, condition := range []func(decision) (string, facts.Tri){run.byFlag, run.byWord, run.byEnv, run.byConf} {
+		says, holds := condition(d)
 		switch {
-		case len(values) == 0:
-			return "", facts.No
-		case values[0].err != nil:
-			return values[0].err.Error(), facts.Unknown
+		case holds != facts.Yes:
+			return says, holds
+		case says != "":
+			why = says
 		}
-		v := values[len(values)-1]
-		if len(d.Flags) == 0 && d.Value != "" && !regexp.MustCompile(d.Value).MatchString(v.text) {
-			return "", facts.No
-		}
-		why = v.from
 	}
 	return why, facts.Yes
+}
+
+func (run *invocation) byFlag(d decision) (string, facts.Tri) {
+	if len(d.Flags) == 0 {
+		return "", facts.Yes
+	}
+	o := run.flagged(d)
+	if o == nil {
+		return "", facts.No
+	}
+	if err := run.known(o); err != nil {
+		return err.Error(), facts.Unknown
+	}
+	return strings.TrimSpace(o.name + " " + o.value), facts.Yes
+}
+
+func (run *invocation) byWord(d decision) (string, facts.Tri) {
+	byPattern := d.Value != "" && len(d.Flags) == 0 && d.Conf == nil
+	if len(d.Words) == 0 && !byPattern {
+		return "", facts.Yes
+	}
+	word := run.subcommand()
+	if word == "" || byPattern && !regexp.MustCompile(d.Value).MatchString(word) || !byPattern && !slices.Contains(d.Words, word) {
+		return "", facts.No
+	}
+	return word, facts.Yes
+}
+
+func (run *invocation) byEnv(d decision) (string, facts.Tri) {
+	if len(d.Env) == 0 {
+		return "", facts.Yes
+	}
+	i := slices.IndexFunc(d.Env, func(name string) bool { return run.env[name] != "" })
+	if i < 0 {
+		return "", facts.No
+	}
+	return "env " + d.Env[i], facts.Yes
+}
+
+func (run *invocation) byConf(d decision) (string, facts.Tri) {
+	if d.Conf == nil {
+		return "", facts.Yes
+	}
+	values := run.configured(d.Conf)
+	switch {
+	case len(values) == 0:
+		return "", facts.No
+	case values[0].err != nil:
+		return values[0].err.Error(), facts.Unknown
+	}
+	v := values[len(values)-1]
+	if len(d.Flags) == 0 && d.Value != "" && !regexp.MustCompile(d.Value).MatchString(v.text) {
+		return "", facts.No
+	}
+	return v.from, facts.Yes
 }
 
 func (run *invocation) flagged(d decision) *option {
