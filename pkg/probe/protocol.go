@@ -6,9 +6,6 @@ import (
 	"github.com/imglint/imglint/pkg/facts"
 )
 
-// Path is where the binary stands inside a container.
-const Path = "/.imglint/probe"
-
 // Roles of the binary: its first argument.
 const (
 	// RoleCell: hold a network namespace, and answer file requests on stdin.
@@ -25,8 +22,11 @@ const (
 )
 
 // MountPoint is where the binary is mounted in a container, hidden from what
-// is reported about it.
-const MountPoint = "/.imglint"
+// is reported about it; Path is the binary there.
+const (
+	MountPoint = "/.imglint"
+	Path       = MountPoint + "/probe"
+)
 
 // Config is what the observer is told. It travels as base64 JSON in the
 // second argument; the program's words follow after "--".
