@@ -244,6 +244,9 @@ func came(a *facts.Answer) string {
 	case facts.ClassHTTP:
 		return fmt.Sprintf("answered %d", a.Status)
 	case facts.ClassTLS:
+		if a.Status != 0 {
+			return fmt.Sprintf("answered %d and wants TLS", a.Status)
+		}
 		return "wants TLS"
 	case facts.ClassOther:
 		return fmt.Sprintf(`sent "%s"`, a.First)

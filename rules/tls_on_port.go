@@ -53,7 +53,7 @@ func checkTLSOnPort(p *rule.Pass) {
 
 func tlsAnswer(p *rule.Pass, port int) (*facts.Answer, bool) {
 	for _, e := range p.Run.Answers(port) {
-		if !e.Answer.Loopback() && (e.Answer.Class == facts.ClassTLS || e.Answer.Protocol == "tls") {
+		if !e.Answer.Loopback() && e.Answer.Class == facts.ClassTLS {
 			return e.Answer, true
 		}
 	}

@@ -22,6 +22,15 @@ type Facts struct {
 	// Wrapped is the second start, made only after Run exited with 0.
 	Wrapped    *Run                 `json:"wrapped,omitempty"`
 	NotChecked []finding.NotChecked `json:"notChecked,omitempty"`
+	// Proof is the outcome of running the image with the fixes of all its
+	// errors; nil when that was not tried.
+	Proof *Proof `json:"proof,omitempty"`
+}
+
+// Proof tells whether an image passes with its fixes.
+type Proof struct {
+	Passed bool   `json:"passed"`
+	Text   string `json:"text"` // what was seen, for a reader
 }
 
 // Tri is a truth value that can be unknown, which is its zero value.

@@ -84,8 +84,9 @@ func (p Probe) Passes(a Answer) bool {
 	switch a.Class {
 	case ClassRefused, ClassFailed:
 		return false
-	case ClassHTTP:
-		return p.TCP || p.Accepts(a.Status)
+	case ClassHTTP, ClassTLS:
+		// Many TLS servers explain themselves to plain HTTP with a 400.
+		return p.TCP || a.Status != 0 && p.Accepts(a.Status)
 	}
 	return p.TCP
 }

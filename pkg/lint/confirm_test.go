@@ -153,6 +153,7 @@ func (f fixture) match(t *testing.T, seen *facts.Facts) {
 		{"target", before.Target, seen.Target},
 		{"run", sketch(before.Run), sketch(seen.Run)},
 		{"wrapped run", sketch(before.Wrapped), sketch(seen.Wrapped)},
+		{"proof", before.Proof != nil && before.Proof.Passed, seen.Proof != nil && seen.Proof.Passed},
 	}
 	for _, p := range parts {
 		was, now := asJSON(t, p.was), asJSON(t, p.seen)

@@ -80,7 +80,7 @@ func (f fixture) set(name, text string) {
 // options reads the fixture's args, the few that fixtures use.
 func (f fixture) options(t *testing.T) Options {
 	t.Helper()
-	o := Options{Rules: rules.All, Limits: run.DefaultLimits}
+	o := Options{Rules: rules.All, Limits: run.DefaultLimits, Prove: true}
 	args, _ := f.section("args")
 	set := flag.NewFlagSet(f.name, flag.ContinueOnError)
 	name := set.String("platform", "aptible", "")
@@ -129,7 +129,7 @@ func TestFixtures(t *testing.T) {
 				t.Fatal("has no recorded facts: go test ./pkg/lint -run TestConfirm -confirm -update")
 			}
 			full, static := decodeFacts(t, recorded), decodeFacts(t, recorded)
-			static.Run, static.Wrapped = nil, nil
+			static.Run, static.Wrapped, static.Proof = nil, nil, nil
 			result := judged(f.options(t), full, false)
 			f.compare(t, "want", summary(result.Verdict, result.Findings))
 			f.compare(t, "want-static", summaryOf(judged(f.options(t), static, true)))
@@ -154,6 +154,7 @@ func judged(o Options, f *facts.Facts, static bool) report.Result {
 	o.Static = static
 	c := &check{Options: o, facts: f}
 	c.judge()
+	c.mark()
 	c.place()
 	r := c.result(f.Image.Ref)
 	r.Took = 1500 * time.Millisecond

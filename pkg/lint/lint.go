@@ -157,6 +157,7 @@ func (c *check) do(ctx context.Context) error {
 	if c.Prove {
 		c.prove(ctx)
 	}
+	c.mark()
 	c.place()
 	return ctx.Err()
 }

@@ -19,11 +19,10 @@ const (
 	proofLeast  = 15 * time.Second
 )
 
-// prove runs the image with the fixes of all its errors together, and marks
-// them as verified or not.
+// prove runs the image with the fixes of all its errors together.
 func (c *check) prove(ctx context.Context) {
 	r, ok := c.image.(Runnable)
-	change, fixed := c.fixes()
+	change, _ := c.fixes()
 	if !ok || c.facts.Run == nil || change.Empty() {
 		return
 	}
@@ -38,25 +37,34 @@ func (c *check) prove(ctx context.Context) {
 		return // a fix that could not be tried stays unverified
 	}
 	f.Run = again
-	verified, proof := c.weigh(f)
+	c.facts.Proof = c.weigh(f)
+}
+
+// mark writes the proof's outcome on the fixes that it tried.
+func (c *check) mark() {
+	proof := c.facts.Proof
+	if proof == nil {
+		return
+	}
+	_, fixed := c.fixes()
 	for _, fix := range fixed {
-		fix.Verified, fix.Proof = &verified, proof
+		fix.Verified, fix.Proof = &proof.Passed, proof.Text
 	}
 }
 
 // weigh tells whether a run with the fixes passed, and what was seen.
-func (c *check) weigh(f *facts.Facts) (bool, string) {
+func (c *check) weigh(f *facts.Facts) *facts.Proof {
 	found := rule.CheckAll(c.Rules, f)
 	if v, _, _ := verdict(f, found, false); v == finding.Pass {
 		e, _ := f.Run.Passed(f.Target.Endpoint.Port, f.Target.Probe)
-		return true, fmt.Sprintf("with this fix the image answered %d after %.1fs", e.Answer.Status, e.T.Seconds())
+		return &facts.Proof{Passed: true, Text: fmt.Sprintf("with this fix the image answered %d after %.1fs", e.Answer.Status, e.T.Seconds())}
 	}
 	for _, other := range found {
 		if other.Severity == finding.Error {
-			return false, "with this fix it still fails: " + other.Message + " [" + other.Rule + "]"
+			return &facts.Proof{Text: "with this fix it still fails: " + other.Message + " [" + other.Rule + "]"}
 		}
 	}
-	return false, "with this fix it was not answered either"
+	return &facts.Proof{Text: "with this fix it was not answered either"}
 }
 
 // fixes merges the changes of every error's fix. An error whose fix cannot be

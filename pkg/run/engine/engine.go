@@ -31,12 +31,11 @@ type Options struct {
 
 // Engine is a connection to a container engine.
 type Engine struct {
-	api     *api
-	opts    Options
-	owner   owner
-	version string
-	arch    string
-	probe   func() ([]byte, error) // as a tar, made once
+	api   *api
+	opts  Options
+	owner owner
+	arch  string
+	probe func() ([]byte, error) // as a tar, made once
 	// cells is held while a container that owns a network starts or ends:
 	// Docker 20.10 deadlocks when several do at once (moby#42545).
 	cells sync.Mutex
@@ -67,30 +66,29 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
-// greet negotiates the API and learns what the engine is.
+// greet negotiates the API and learns what the engine is. What only a run
+// needs is not asked for when images are only read.
 func (e *Engine) greet(ctx context.Context) error {
-	if _, err := e.api.ping(ctx); err != nil {
-		return err
-	}
-	v, err := e.api.version(ctx)
+	ping, err := e.api.ping(ctx)
 	if err != nil {
 		return err
 	}
-	if v.Os != "linux" {
+	if ping.OSType != "" && ping.OSType != "linux" {
 		return &Error{Kind: KindConfig, Host: e.api.host,
-			Text: fmt.Sprintf("the engine at %s runs %s containers: switch it to Linux containers", e.api.host, v.Os)}
+			Text: fmt.Sprintf("the engine at %s runs %s containers: switch it to Linux containers", e.api.host, ping.OSType)}
 	}
-	e.version, e.arch = v.Version, v.Arch
-	return nil
+	if e.opts.Static {
+		return nil
+	}
+	v, err := e.api.version(ctx)
+	e.arch = v.Arch
+	return err
 }
 
 // Host returns the engine's address.
 func (e *Engine) Host() string { return e.api.host }
 
-// Version returns the engine's version.
-func (e *Engine) Version() string { return e.version }
-
-// Architecture returns the engine's GOARCH.
+// Architecture returns the engine's GOARCH, "" when images are only read.
 func (e *Engine) Architecture() string { return e.arch }
 
 // sweepPatience bounds how long Close waits for the sweep.
