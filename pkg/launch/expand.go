@@ -56,8 +56,11 @@ type expander struct {
 	whole   bool // no splitting
 	text    strings.Builder
 	started bool // text is an argument even when it is empty
-	unknown bool
+	unknown bool // the whole word, and how many arguments it makes
+	partly  bool // the argument that is being built
 	glob    bool
+	inside  bool  // of ${X:-…}, where literal text is split too
+	only    *word // the positional parameter that text began with
 	out     []word
 }
 
@@ -67,10 +70,14 @@ func (e *expander) flush() {
 	}
 	text := e.text.String()
 	// A pattern that no file matches stays as it is; an address is none.
-	certain := !e.unknown && (!e.glob || strings.Contains(text, ":"))
-	e.out = append(e.out, word{Word: facts.Word{Text: text, Known: certain}})
+	certain := !e.unknown && !e.partly && (!e.glob || strings.Contains(text, ":"))
+	if e.only != nil && e.only.Text == text {
+		e.out = append(e.out, *e.only)
+	} else {
+		e.out = append(e.out, word{Word: facts.Word{Text: text, Known: certain}})
+	}
 	e.text.Reset()
-	e.started, e.glob = false, false
+	e.started, e.glob, e.partly, e.only = false, false, false, nil
 }
 
 func (e *expander) parts(parts []syntax.WordPart, quoted bool) {
@@ -107,6 +114,10 @@ func (e *expander) literal(text string, quoted, first bool) {
 	if !quoted && e.s.kind == kindBash && strings.Contains(text, "{") && strings.ContainsAny(text, ",.") {
 		e.unknown = true
 	}
+	if e.inside && !quoted && !strings.Contains(text, `\`) {
+		e.add(text, false)
+		return
+	}
 	for i := 0; i < len(text); i++ {
 		c := text[i]
 		if c == '\\' && i+1 < len(text) && (!quoted || strings.IndexByte("$`\"\\\n", text[i+1]) >= 0) {
@@ -127,8 +138,25 @@ func isGlob(text string) bool {
 	return text[0] == '*' || text[0] == '?' || text[0] == '[' && strings.Contains(text, "]")
 }
 
+// maxExpansion bounds what all expansions of one launch make together: x=$x$x
+// doubles, and so does set -- "$@" "$@".
+const maxExpansion = 1 << 20
+
+// afford reports whether text may still be added.
+func (e *expander) afford(text string) bool {
+	e.s.f.expanded += len(text) + 1
+	if e.s.f.expanded > maxExpansion {
+		e.unknown = true
+		return false
+	}
+	return true
+}
+
 // add appends a value; unquoted ones are split at blanks.
 func (e *expander) add(text string, quoted bool) {
+	if !e.afford(text) {
+		return
+	}
 	if quoted || e.whole {
 		e.text.WriteString(text)
 		return
@@ -159,9 +187,16 @@ func (e *expander) param(p *syntax.ParamExp, quoted bool) {
 		e.arguments(name, quoted)
 		return
 	}
-	text, ok := e.s.parameter(p, name)
+	text, instead, ok := e.s.parameter(p, name)
 	if !ok {
 		e.unknown = true
+	}
+	if instead != nil { // its quotes count
+		outer := e.inside
+		e.inside = true
+		e.parts(instead.Parts, quoted)
+		e.inside = outer
+		return
 	}
 	e.add(text, quoted)
 }
@@ -169,23 +204,29 @@ func (e *expander) param(p *syntax.ParamExp, quoted bool) {
 // arguments expands "$@" to the arguments as they are and "$*" to one word.
 func (e *expander) arguments(name string, quoted bool) {
 	for i, w := range e.s.params {
-		e.unknown = e.unknown || !w.Known
-		if i > 0 && quoted && name == "*" {
+		if !e.afford("") {
+			return
+		}
+		switch {
+		case i > 0 && quoted && name == "*":
 			e.text.WriteByte(' ')
-		} else if i > 0 {
+		case i > 0:
 			e.flush()
 		}
-		if quoted && name == "@" {
-			e.started = true
-			e.text.WriteString(w.Text)
-			if i+1 < len(e.s.params) || e.text.Len() == len(w.Text) {
-				e.out = append(e.out, w)
-				e.text.Reset()
-				e.started = false
-			}
+		if !quoted || name == "*" {
+			e.unknown = e.unknown || !w.Known
+			e.add(w.Text, quoted)
 			continue
 		}
-		e.add(w.Text, quoted)
+		if !e.afford(w.Text) {
+			return
+		}
+		e.partly = e.partly || !w.Known
+		if e.text.Len() == 0 && !e.started {
+			e.only = &e.s.params[i]
+		}
+		e.started = true
+		e.text.WriteString(w.Text)
 	}
 }
 
@@ -202,50 +243,54 @@ func simple(p *syntax.ParamExp) bool {
 	return !p.Excl && !p.Length && p.Index == nil && p.Slice == nil && p.Repl == nil && p.Exp == nil && p.Names == 0
 }
 
-// parameter is the value of one parameter expansion.
-func (s *shell) parameter(p *syntax.ParamExp, name string) (text string, ok bool) {
+// parameter is the value of one parameter expansion, or the word that takes
+// its place.
+func (s *shell) parameter(p *syntax.ParamExp, name string) (text string, instead *syntax.Word, ok bool) {
 	if p.Excl || p.Length || p.Width || p.Index != nil || p.Slice != nil || p.Repl != nil || p.Names != 0 {
-		return "", false
+		return "", nil, false
 	}
 	text, set, ok := s.lookup(name)
 	if p.Exp == nil || !ok {
-		return text, ok
+		return text, nil, ok
 	}
 	switch p.Exp.Op {
 	case syntax.DefaultUnset, syntax.AssignUnset, syntax.ErrorUnset:
 		if set {
-			return text, true
+			return text, nil, true
 		}
 	case syntax.DefaultUnsetOrNull, syntax.AssignUnsetOrNull, syntax.ErrorUnsetOrNull:
 		if text != "" {
-			return text, true
+			return text, nil, true
 		}
 	case syntax.AlternateUnset:
 		if !set {
-			return "", true
+			return "", nil, true
 		}
 	case syntax.AlternateUnsetOrNull:
 		if text == "" {
-			return "", true
+			return "", nil, true
 		}
 	default:
-		return s.trim(text, p.Exp)
+		text, ok = s.trim(text, p.Exp)
+		return text, nil, ok
 	}
 	return s.instead(name, p.Exp)
 }
 
 // instead is the word of ${X:-word}, ${X:+word}, ${X:=word} or ${X:?word}.
-func (s *shell) instead(name string, exp *syntax.Expansion) (string, bool) {
+func (s *shell) instead(name string, exp *syntax.Expansion) (string, *syntax.Word, bool) {
 	switch exp.Op {
 	case syntax.ErrorUnset, syntax.ErrorUnsetOrNull:
-		return "", false // the shell ends here
-	}
-	text, ok := s.value(exp.Word)
-	switch exp.Op {
+		return "", nil, false // the shell ends here
 	case syntax.AssignUnset, syntax.AssignUnsetOrNull:
+		text, ok := s.value(exp.Word)
 		s.f.vars.set(name, text, ok, false)
+		return text, nil, ok
 	}
-	return text, ok
+	if exp.Word == nil {
+		return "", nil, true
+	}
+	return "", exp.Word, true
 }
 
 // trim handles ${X#prefix} and ${X%suffix} without patterns.

@@ -91,6 +91,7 @@ type follower struct {
 	// usesArgs: some script on the way reads its positional parameters.
 	usesArgs bool
 	scripts  int
+	expanded int // bytes that expansions have made so far
 }
 
 // follow goes through the words until a command is settled.

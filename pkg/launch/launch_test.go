@@ -249,3 +249,15 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("Env: -want +got\n%s", diff)
 	}
 }
+
+// TestExpansionIsBounded: scripts that double a value must not take memory.
+func TestExpansionIsBounded(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"A=$A$A", `set -- "$@" "$@"`, `set -- $* $*`, `f() { f "$@" "$@"; }`} {
+		script := "A=xxxxxxxx\nset -- a b c\n" + strings.Repeat(line+"\n", 2000) + "f\nexec x $A \"$@\""
+		l := Follow(facts.Config{Cmd: sh(script)}, nil, image(nil))
+		if n := len(strings.Join(l.Command.Words(), " ")); n > maxExpansion+len(script) {
+			t.Errorf("%s: %d bytes", line, n)
+		}
+	}
+}
