@@ -48,7 +48,7 @@ func checkDaemonizes(p *rule.Pass) {
 func predictDaemonizes(p *rule.Pass) {
 	switch {
 	case !certain(p):
-	case p.Launch.Ends != "":
+	case p.Launch.Ends != "" && len(p.Launch.Background) > 0:
 		p.Report(finding.Finding{
 			Message: fmt.Sprintf("nothing stays in the foreground: %s, and the container ends with it", p.Launch.Ends),
 			Place:   where(p),
@@ -97,7 +97,9 @@ func reportSurvivors(p *rule.Pass, left []facts.Process) {
 
 func reportDaemonizes(p *rule.Pass, f finding.Finding, why string) {
 	f.Message = fmt.Sprintf("%s puts itself in the background, and the container exits with the process that started it", program(p))
-	f.Detail = why
+	if f.Detail = why; strings.HasSuffix(why, "default") {
+		f.Detail += " is to run in the background"
+	}
 	f.Place = where(p)
 	f.Fix = remedyOr(p, fmt.Sprintf("start %s in the foreground (see its manual for an option such as --foreground or --no-daemon)", program(p)))
 	p.Report(f)

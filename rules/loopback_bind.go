@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/finding"
@@ -49,8 +50,8 @@ func checkLoopbackBind(p *rule.Pass) {
 	l, _ := answering(p, listeners)
 	p.Report(finding.Finding{
 		Message:  fmt.Sprintf("%s listens on %s, which nothing outside the container can reach", owner(p, l), l.Address()),
-		Detail:   reason(p, l.Port),
-		Place:    where(p),
+		Detail:   origin(reason(p, l.Port)),
+		Place:    bindPlace(p, reason(p, l.Port)),
 		Evidence: []finding.Evidence{sight(p, l)},
 		Fix:      publicFix(p, l.Port),
 	})
@@ -72,22 +73,41 @@ func predictLoopbackBind(p *rule.Pass) {
 	l := listens[0]
 	p.Report(finding.Finding{
 		Message:  fmt.Sprintf("%s will listen on %s, which nothing outside the container can reach", program(p), listenAddress(l)),
-		Detail:   l.HostFrom,
-		Place:    where(p),
+		Detail:   origin(l),
+		Place:    bindPlace(p, l),
 		Evidence: []finding.Evidence{{Kind: "read", Text: expected(p, l)}},
 		Fix:      publicFix(p, l.Port),
 	})
 }
 
-// reason is where the catalogue says the loopback address comes from, when
-// the prediction is the one that was seen.
-func reason(p *rule.Pass, port int) string {
+// reason is the predicted listener that was seen, empty if there was none.
+func reason(p *rule.Pass, port int) facts.Listen {
 	for _, l := range predictedTCP(p) {
 		if l.Port == port && l.Scope == facts.ScopeLoopback {
-			return l.HostFrom
+			return l
 		}
 	}
-	return ""
+	return facts.Listen{}
+}
+
+// origin says where the loopback address comes from.
+func origin(l facts.Listen) string {
+	switch {
+	case l.HostFrom == "":
+		return ""
+	case strings.HasSuffix(l.HostFrom, "default"):
+		return fmt.Sprintf("%s is %s", l.HostFrom, listenAddress(l))
+	}
+	return fmt.Sprintf("%s says %s", l.HostFrom, l.Host)
+}
+
+// bindPlace points at the option that holds the address, if there is one.
+func bindPlace(p *rule.Pass, l facts.Listen) finding.Place {
+	place := where(p)
+	if strings.HasPrefix(l.HostFrom, "-") {
+		place.Words = l.HostFrom
+	}
+	return place
 }
 
 // publicHints tell how to bind all interfaces in programs' own code.

@@ -130,9 +130,13 @@ func makePage(t *testing.T, r *rule.Rule, comment string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n%s (%s)\n\n", r.ID, r.Title, r.Severity)
 	for _, label := range []string{"Why it fails:", "Why it may fail:", "Fix:"} {
-		comment = strings.ReplaceAll(comment, label, "**"+strings.TrimSuffix(label, ":")+".**")
+		comment = strings.ReplaceAll(comment, label, "**"+label+"**")
 	}
-	b.WriteString(comment)
+	variable, rest, _ := strings.Cut(comment, " ")
+	if !strings.EqualFold(variable, strings.ReplaceAll(r.ID, "-", "")) {
+		t.Errorf("the comment of rule %s begins with %q, not with its variable", r.ID, variable)
+	}
+	b.WriteString("`" + r.ID + "` " + rest)
 	example(t, &b, "Bad", fixturePath(r.ID, "bad"))
 	example(t, &b, "Good", fixturePath(r.ID, "good"))
 	return b.String()

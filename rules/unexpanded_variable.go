@@ -32,8 +32,8 @@ func checkUnexpandedVariable(p *rule.Pass) {
 		return
 	}
 	severity := finding.Error
-	if p.Run == nil && p.Prediction.Server == "" {
-		severity = finding.Warning // an unknown program may expand it itself
+	if p.Run == nil && p.Prediction.Daemonizes == facts.Unknown {
+		severity = finding.Warning // a program of unknown ways may expand it itself
 	}
 	f := finding.Finding{
 		Severity: severity,

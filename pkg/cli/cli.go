@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/imglint/imglint/pkg/probe"
@@ -60,7 +61,7 @@ func Main(args []string, io IO) int {
 	ctx, stop := interruptible()
 	defer stop()
 	root := newRoot(io)
-	root.SetArgs(args)
+	root.SetArgs(volumeOrVerbose(args))
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return ExitClean
@@ -91,4 +92,17 @@ func interruptible() (context.Context, func()) {
 		signal.Stop(signals)
 		cancel(nil)
 	}
+}
+
+// volumeOrVerbose tells the two uses of -v apart: docker's, before something
+// that holds ":/", which no image name does, and everybody else's.
+func volumeOrVerbose(args []string) []string {
+	var out []string
+	for i, arg := range args {
+		if arg == "-v" && (i+1 == len(args) || !strings.Contains(args[i+1], ":/")) {
+			arg = "--verbose"
+		}
+		out = append(out, arg)
+	}
+	return out
 }

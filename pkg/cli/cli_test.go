@@ -160,3 +160,20 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+func TestVolumeOrVerbose(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"-v app":           "--verbose app",
+		"app -v":           "app --verbose",
+		"-v /a:/b app":     "-v /a:/b app",
+		"-v data:/b:ro x":  "-v data:/b:ro x",
+		"-v -q app":        "--verbose -q app",
+		"-v reg:5000/a:1":  "--verbose reg:5000/a:1",
+		"--volume /a:/b x": "--volume /a:/b x",
+	} {
+		if got := strings.Join(volumeOrVerbose(strings.Fields(args)), " "); got != want {
+			t.Errorf("%s: got %s, want %s", args, got, want)
+		}
+	}
+}

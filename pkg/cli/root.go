@@ -101,7 +101,7 @@ func (f *flags) register(root *cobra.Command) {
 	set.StringSliceVar(&f.ignore, "ignore", nil, "leave out the findings of this `RULE` (repeatable)")
 	set.IntVarP(&f.jobs, "jobs", "j", 0, "how many images to check at once, a `NUMBER` (default: one per CPU)")
 	set.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing for images without findings, and no progress")
-	set.BoolVar(&f.verbose, "verbose", false, "print how the command was followed and where each address comes from")
+	set.BoolVar(&f.verbose, "verbose", false, "print how the command was followed and where each address comes from (also -v alone)")
 }
 
 func flagError(cmd *cobra.Command, err error) error {

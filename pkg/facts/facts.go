@@ -25,6 +25,8 @@ type Facts struct {
 	// Proof is the outcome of running the image with the fixes of all its
 	// errors; nil when that was not tried.
 	Proof *Proof `json:"proof,omitempty"`
+	// Took is how long the whole check took.
+	Took Millis `json:"took,omitempty"`
 }
 
 // Proof tells whether an image passes with its fixes.

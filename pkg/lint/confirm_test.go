@@ -69,12 +69,14 @@ func (f fixture) confirm(t *testing.T, e *engine.Engine) {
 			t.Errorf("close image: %v", err)
 		}
 	}()
+	began := time.Now()
 	c := &check{Options: o, image: img, watch: quiet{}}
 	if err := c.do(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	r := c.result(ref)
 	seen := *c.facts
+	seen.Took = facts.ToMillis(time.Since(began))
 	seen.Image.Ref = strings.TrimPrefix(ref, "imglint-fixtures/case:")
 	if *update {
 		f.record(t, &seen)

@@ -110,6 +110,7 @@ func (l *Linter) Lint(ctx context.Context, ref string, w Watcher) (result report
 		result.Err = err
 		return result
 	}
+	c.facts.Took = facts.ToMillis(time.Since(began))
 	return c.result(ref)
 }
 
