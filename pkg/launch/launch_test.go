@@ -155,6 +155,7 @@ func TestFollow(t *testing.T) {
 		{name: "not examined", entrypoint: []string{"/other/entrypoint.sh"}, cmd: []string{"a"}, want: want{argv: "/other/entrypoint.sh|a", known: "yes"}},
 		{name: "sh FILE", cmd: []string{"sh", "run.sh", "x"}, files: map[string]string{"app/run.sh": "exec gunicorn $1"}, want: want{argv: "gunicorn|x", known: "yes"}},
 		{name: "a script that is a program", cmd: []string{"apache2ctl", "-D", "FOREGROUND"}, files: map[string]string{"usr/sbin/apache2ctl": "#!/bin/sh\nexit 1\n"}, want: want{argv: "apache2ctl|-D|FOREGROUND", known: "yes"}},
+		{name: "a launcher of pip", cmd: []string{"/v/bin/gunicorn", "a"}, files: map[string]string{"v/bin/gunicorn": "#!/bin/sh\n'''exec' \"/v/bin/python\" \"$0\" \"$@\"\n' '''\nimport re\n"}, want: want{argv: "/v/bin/gunicorn|a", known: "yes"}},
 		{name: "a script that calls itself", cmd: []string{"/loop.sh"}, files: map[string]string{"loop.sh": "#!/bin/sh\nexec /loop.sh\n"}, want: want{argv: "/loop.sh", why: "call each other"}},
 	}
 	for _, tt := range tests {

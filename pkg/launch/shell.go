@@ -87,6 +87,10 @@ func (f *follower) shellFile(words, rest []word, name string, kind shellKind) []
 	return s.run(text)
 }
 
+// pipStart begins the launchers that pip writes when the interpreter's path is
+// too long for a #! line: sh executes python, which reads the same file.
+const pipStart = "#!/bin/sh\n'''exec' "
+
 // scriptFile follows a script of the image that is executed itself.
 func (f *follower) scriptFile(words []word, p facts.Program) []word {
 	if p.CRLF || p.Executable == facts.No || p.InterpreterFound == facts.No {
@@ -95,6 +99,9 @@ func (f *follower) scriptFile(words []word, p facts.Program) []word {
 	text, err := f.read(p.Path)
 	if err != nil {
 		return f.settleAs(words, p, facts.Unknown, "an entrypoint script decides: "+p.Path)
+	}
+	if strings.HasPrefix(text, pipStart) {
+		return f.settleAs(words, p, facts.Yes, "")
 	}
 	name := path.Base(interpreterName(p, f))
 	s := &shell{

@@ -24,9 +24,10 @@ var pythonVersion = regexp.MustCompile(`^python(3\.\d+)$`)
 // libraries lists where the interpreter of a Python program looks for
 // packages, most likely first.
 func (run *invocation) libraries() []string {
-	interpreter := run.launch.Final.Interpreter
-	if interpreter == "" || path.Base(interpreter) == "env" {
-		interpreter = run.launch.Final.Path
+	final := run.launch.Final
+	interpreter := final.Path
+	if final.Kind == "script" && path.Base(final.Interpreter) != "env" {
+		interpreter = final.Interpreter
 	}
 	if !strings.HasPrefix(interpreter, "/") {
 		return nil

@@ -26,7 +26,9 @@ func predict(l facts.Launch, files fs.FS, all []server) facts.Prediction {
 		return facts.Prediction{Server: p.Server, Title: p.Title, Why: l.Why}
 	}
 	if l.Ends != "" {
-		p.FixForeground = append([]facts.Remedy{{Description: "run it in the foreground", Argv: l.Command.Words()}}, p.FixForeground...)
+		if len(l.Background) > 0 {
+			p.FixForeground = append([]facts.Remedy{{Description: "run it in the foreground", Argv: l.Command.Words()}}, p.FixForeground...)
+		}
 		p.Complete, p.Why = false, l.Ends
 		return p
 	}

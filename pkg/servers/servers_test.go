@@ -206,6 +206,11 @@ func TestGunicornWorkers(t *testing.T) {
 	}
 }
 
+// elfWithLoader is the head of a program whose PT_INTERP is /lib/ld.so.
+var elfWithLoader = "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 11) + "\x3e\x00" + strings.Repeat("\x00", 12) + "\x40" +
+	strings.Repeat("\x00", 21) + "\x38\x00\x01\x00" + strings.Repeat("\x00", 6) + "\x03" + strings.Repeat("\x00", 7) + "\x78" +
+	strings.Repeat("\x00", 23) + "\x0b" + strings.Repeat("\x00", 23) + "/lib/ld.so\x00"
+
 func TestGunicornVersion(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -214,11 +219,14 @@ func TestGunicornVersion(t *testing.T) {
 		want  string
 		kills facts.Tri
 	}{
-		{"python3 -m gunicorn a", map[string]string{"/usr/bin/python3": "\x7fELF", "/usr/lib/python3.11/x": "", "/usr/lib/python3/dist-packages/gunicorn/__init__.py": "version_info = (22, 0, 0)"}, "22.0.0", facts.No},
+		{"python3 -m gunicorn a", map[string]string{"/usr/bin/python3": elfWithLoader, "/usr/lib/python3.11/x": "", "/usr/lib/python3/dist-packages/gunicorn/__init__.py": "version_info = (22, 0, 0)"}, "22.0.0", facts.No},
 		{"/opt/venv/bin/gunicorn a", map[string]string{"/opt/venv/bin/gunicorn": "#!/opt/venv/bin/python\n", "/opt/venv/bin/python": "\x7fELF", "/opt/venv/lib/python3.12/site-packages/gunicorn/__init__.py": "version_info = (20, 1, 0)"}, "20.1.0", facts.Yes},
 		{"gunicorn a", nil, "", facts.Unknown},
 	} {
 		p := predict(words(tt.cmd), nil, tt.files)
+		if l := launch.Follow(facts.Config{Cmd: words(tt.cmd)}, nil, image(tt.files)); l.Final.Kind == "elf" && l.Final.Interpreter != "/lib/ld.so" {
+			t.Errorf("%s: the loader is %q", tt.cmd, l.Final.Interpreter)
+		}
 		if p.Version != tt.want || p.Gunicorn.KillsBooting != tt.kills {
 			t.Errorf("%s: version %q, kills %q", tt.cmd, p.Version, p.Gunicorn.KillsBooting)
 		}
