@@ -35,12 +35,18 @@ const (
 type Error struct {
 	Kind Kind
 	Ref  string
-	Host string // the registry, as docker login wants it
+	Host string // the registry, as docker login wants it; "": this machine
 	Err  error
 }
 
 // Error is the sentence.
 func (e *Error) Error() string {
+	if e.Host == "" && e.Kind == ErrBroken {
+		return fmt.Sprintf("%q is not an image that can be read: %v", e.Ref, e.Err)
+	}
+	if e.Host == "" && e.Kind == ErrNotFound {
+		return fmt.Sprintf("there is no file or directory %q", e.Ref)
+	}
 	switch e.Kind {
 	case ErrNotFound:
 		return fmt.Sprintf("%s has no image %q", e.Host, e.Ref)

@@ -35,6 +35,9 @@ func tarOf(t testing.TB, entries ...string) []byte {
 			if strings.Contains(name, "bin/") {
 				h.Mode = 0o755
 			}
+			if name == "odd-mode" {
+				h.Mode = 0o4755
+			}
 		} else if strings.HasSuffix(e, "/") {
 			h.Typeflag, h.Mode = tar.TypeDir, 0o755
 		}

@@ -5,6 +5,7 @@ package image
 
 import (
 	"context"
+	"io"
 	"io/fs"
 	"maps"
 	"slices"
@@ -16,8 +17,11 @@ import (
 
 // Image is an opened image.
 type Image struct {
-	facts facts.Image
-	files *files
+	facts        facts.Image
+	files        *files
+	layers       []Layer
+	attestations attestations
+	closer       io.Closer // of what it is read from; nil: nothing
 }
 
 // Facts returns the image's identity, config and history.
@@ -29,20 +33,33 @@ func (i *Image) Facts() facts.Image { return i.facts }
 // the image was opened with bounds the reading.
 func (i *Image) Files() fs.FS { return i.files }
 
-// Close ends what is being read.
-func (i *Image) Close(context.Context) error {
-	i.files.close()
-	return nil
+// Layer is one layer of an image.
+type Layer struct {
+	Digest string // of the layer as it is stored
+	// Open starts the layer's tar without its compression, whole and without a
+	// bound: for what unpacks an image to run it.
+	Open func() (io.ReadCloser, error)
 }
 
-// open takes an image apart. ref is what the user named it, source where.
-func open(img v1.Image, ref, source string, budget int64) (*Image, error) {
+// Layers returns the image's layers, the lowest first. They can be read as
+// long as the image is open.
+func (i *Image) Layers() []Layer { return i.layers }
+
+// Close ends what is being read and removes what was kept for it.
+func (i *Image) Close(context.Context) error {
+	i.files.close()
+	if i.closer == nil {
+		return nil
+	}
+	return i.closer.Close()
+}
+
+// open takes an image apart.
+func open(img v1.Image, budget int64) (*Image, error) {
 	config, err := img.ConfigFile()
 	if err != nil {
 		return nil, err
 	}
-	opened := &Image{facts: fromConfig(config)}
-	opened.facts.Ref, opened.facts.Source = ref, source
 	id, err := img.ConfigName()
 	if err != nil {
 		return nil, err
@@ -51,7 +68,6 @@ func open(img v1.Image, ref, source string, budget int64) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	opened.facts.ID, opened.facts.Digest = id.String(), digest.String()
 	layers, err := img.Layers()
 	if err != nil {
 		return nil, err
@@ -64,8 +80,17 @@ func open(img v1.Image, ref, source string, budget int64) (*Image, error) {
 		}
 		blobs[n] = blob{digest: digest.String(), open: l.Compressed}
 	}
-	opened.files = newFiles(blobs, budget)
-	return opened, nil
+	return assemble(config, id.String(), digest.String(), blobs, budget), nil
+}
+
+// assemble makes an image of its parts, the lowest layer first.
+func assemble(config *v1.ConfigFile, id, digest string, blobs []blob, budget int64) *Image {
+	img := &Image{facts: fromConfig(config), files: newFiles(blobs, budget)}
+	img.facts.ID, img.facts.Digest = id, digest
+	for _, b := range blobs {
+		img.layers = append(img.layers, Layer{Digest: b.digest, Open: b.unpacked})
+	}
+	return img
 }
 
 func fromConfig(file *v1.ConfigFile) facts.Image {

@@ -21,6 +21,9 @@ type Options struct {
 	// MaxLayerBytes bounds what is read of the layers, as they are stored; 0:
 	// DefaultMaxLayerBytes.
 	MaxLayerBytes int64
+	// MaxSpoolBytes bounds the temporary copy of a packed or piped archive; 0:
+	// DefaultMaxSpoolBytes.
+	MaxSpoolBytes int64
 	UserAgent     string
 	// Stall is how long a registry may be silent; 0: 30 s.
 	Stall time.Duration
@@ -43,19 +46,24 @@ func Registry(ctx context.Context, ref string, o Options) (*Image, error) {
 		return nil, &Error{Kind: ErrMalformed, Ref: ref, Err: err}
 	}
 	host := hostOf(parsed)
-	img, err := fetch(parsed, o, o.remote(ctx)...)
+	img, attested, err := fetch(parsed, o, o.remote(ctx)...)
 	if err != nil {
 		return nil, classify(ref, host, o, err)
 	}
-	budget := o.MaxLayerBytes
-	if budget == 0 {
-		budget = DefaultMaxLayerBytes
-	}
-	opened, err := open(img, ref, "registry", budget)
+	opened, err := open(img, o.budget())
 	if err != nil {
 		return nil, classify(ref, host, o, err)
 	}
+	opened.facts.Ref, opened.facts.Source = ref, "registry"
+	opened.attestations = attested
 	return opened, nil
+}
+
+func (o Options) budget() int64 {
+	if o.MaxLayerBytes == 0 {
+		return DefaultMaxLayerBytes
+	}
+	return o.MaxLayerBytes
 }
 
 // hostOf names the registry as a user does for docker login.
@@ -94,27 +102,54 @@ func (o Options) remote(ctx context.Context) []remote.Option {
 }
 
 // fetch gets the manifest, and of an index the one for the wanted platform.
-func fetch(ref name.Reference, o Options, options ...remote.Option) (v1.Image, error) {
+func fetch(ref name.Reference, o Options, options ...remote.Option) (v1.Image, attestations, error) {
 	found, err := remote.Get(ref, options...)
 	if err != nil {
-		return nil, err
+		return nil, attestations{}, err
 	}
 	if !found.MediaType.IsIndex() {
-		return found.Image()
+		img, err := found.Image()
+		return img, attestations{}, err
 	}
 	index, err := found.ImageIndex()
 	if err != nil {
-		return nil, err
+		return nil, attestations{}, err
 	}
 	manifest, err := index.IndexManifest()
 	if err != nil {
-		return nil, err
+		return nil, attestations{}, err
 	}
 	digest, err := choose(manifest.Manifests, o)
 	if err != nil {
-		return nil, err
+		return nil, attestations{}, err
 	}
-	return index.Image(digest)
+	img, err := index.Image(digest)
+	return img, attestationsOf(manifest.Manifests, digest, remoteReader(ref.Context(), options)), err
+}
+
+// remoteReader reads a manifest or a small blob of a repository.
+func remoteReader(repo name.Repository, options []remote.Option) reader {
+	return reader{
+		manifest: func(digest v1.Hash) ([]byte, error) {
+			found, err := remote.Get(repo.Digest(digest.String()), options...)
+			if err != nil {
+				return nil, err
+			}
+			return found.Manifest, nil
+		},
+		blob: func(digest v1.Hash) ([]byte, error) {
+			layer, err := remote.Layer(repo.Digest(digest.String()), options...)
+			if err != nil {
+				return nil, err
+			}
+			body, err := layer.Compressed() // verifies the digest
+			if err != nil {
+				return nil, err
+			}
+			defer body.Close()
+			return readDocument(body)
+		},
+	}
 }
 
 // choose finds the wanted platform in an index. Attestations, which buildkit
@@ -130,7 +165,7 @@ func choose(manifests []v1.Descriptor, o Options) (v1.Hash, error) {
 	var there []string
 	var images []v1.Descriptor
 	for _, m := range manifests {
-		if !m.MediaType.IsImage() || m.Annotations["vnd.docker.reference.type"] != "" {
+		if !m.MediaType.IsImage() || m.Annotations[referenceType] != "" {
 			continue
 		}
 		images = append(images, m)

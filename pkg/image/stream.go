@@ -2,14 +2,9 @@ package image
 
 import (
 	"archive/tar"
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/imglint/imglint/pkg/facts"
 )
@@ -23,29 +18,58 @@ type stream struct {
 }
 
 func newStream(raw io.ReadCloser, l *limits) (*stream, error) {
-	compressed := bufio.NewReader(&limited{r: raw, left: &l.compressed})
-	magic, err := compressed.Peek(4)
-	if err != nil && !errors.Is(err, io.EOF) {
+	compressed := &limited{r: raw, left: &l.compressed}
+	if seeker, ok := raw.(io.Seeker); ok && isPlain(raw, seeker) {
+		return &stream{raw: raw, unzip: func() {}, source: compressed, tar: tar.NewReader(skipping{compressed, seeker})}, nil
+	}
+	source, unzip, err := unpack(compressed)
+	if err != nil {
 		return nil, err
 	}
-	s := &stream{raw: raw, unzip: func() {}, source: compressed}
-	switch {
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(compressed)
-		if err != nil {
-			return nil, err
-		}
-		s.source = z
-	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		z, err := zstd.NewReader(compressed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
-		if err != nil {
-			return nil, err
-		}
-		s.source, s.unzip = z, z.Close
-	}
-	s.source = &limited{r: s.source, left: &l.expanded}
+	s := &stream{raw: raw, unzip: unzip, source: &limited{r: source, left: &l.expanded}}
 	s.tar = tar.NewReader(s.source)
 	return s, nil
+}
+
+// skipping is a stored tar without compression, whose contents are passed over
+// without being read.
+type skipping struct {
+	io.Reader
+	io.Seeker
+}
+
+// isPlain looks at the first bytes and goes back to them.
+func isPlain(r io.Reader, seeker io.Seeker) bool {
+	head := make([]byte, 4)
+	n, _ := io.ReadFull(r, head) // what cannot be read shows again
+	_, err := seeker.Seek(0, io.SeekStart)
+	return err == nil && sniff(head[:n]) == plain
+}
+
+// unpacked opens the layer without its compression.
+func (b blob) unpacked() (io.ReadCloser, error) {
+	raw, err := b.open()
+	if err != nil {
+		return nil, err
+	}
+	source, unzip, err := unpack(raw)
+	if err != nil {
+		return nil, errors.Join(err, raw.Close())
+	}
+	return &unpacking{Reader: source, unzip: unzip, raw: raw}, nil
+}
+
+// unpacking is an open layer without its compression.
+type unpacking struct {
+	io.Reader
+	unzip func()
+	raw   io.Closer
+}
+
+// Close implements io.Closer.
+func (u *unpacking) Close() error {
+	u.unzip()
+	return u.raw.Close()
 }
 
 // skip passes over the first n entries.
