@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -242,5 +244,93 @@ func TestSweepAfterKill(t *testing.T) {
 	}
 	if now := left(t); len(now) > len(before) {
 		t.Errorf("the next run left %v, before there was %v", now, before)
+	}
+}
+
+// archive makes an image as docker save does, for an architecture.
+func archive(t *testing.T, ref, arch string) []byte {
+	t.Helper()
+	layer := tarOf(t, map[string]string{"app": "#!/nothing\n"})
+	digest := sha256.Sum256(layer)
+	config := fmt.Sprintf(`{"architecture":%q,"os":"linux","config":{"Cmd":["/app"],"ExposedPorts":{"8000/tcp":{}}},`+
+		`"rootfs":{"type":"layers","diff_ids":["sha256:%x"]},"history":[{"created_by":"COPY app"}]}`, arch, digest)
+	manifest := fmt.Sprintf(`[{"Config":"config.json","RepoTags":[%q],"Layers":["layer.tar"]}]`, ref)
+	return tarOf(t, map[string]string{"layer.tar": string(layer), "config.json": config, "manifest.json": manifest})
+}
+
+func tarOf(t *testing.T, files map[string]string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for name, text := range files {
+		if err := w.WriteHeader(&tar.Header{Name: name, Size: int64(len(text)), Mode: 0o755}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestForeignArchitecture: an image that this machine cannot run is read, and
+// what was not looked at is said.
+func TestForeignArchitecture(t *testing.T) {
+	build(t, "good", serving...) // skips without an engine
+	const ref = "imglint-fixtures/cli:foreign"
+	name := filepath.Join(t.TempDir(), "image.tar")
+	if err := os.WriteFile(name, archive(t, ref, "s390x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := docker(t, "load", "--quiet", "--input", name); err != nil {
+		t.Fatal(err)
+	}
+	defer docker(t, "rmi", ref)
+	status, out, errs := call(t, nil, ref)
+	if status != ExitFindings || errs != "" {
+		t.Errorf("exit status %d, said %q", status, errs)
+	}
+	for _, want := range []string{
+		"not checked: what it does when it runs: the image is for s390x and this engine runs ",
+		"/app is run by /nothing, which is not in the image",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("printed %q, want %q in it", out, want)
+		}
+	}
+}
+
+// TestPermission: a socket that may not be opened is said so, with what to type.
+func TestPermission(t *testing.T) {
+	if os.Getuid() != 0 || testing.Short() {
+		t.Skip("needs root, to become somebody without permission")
+	}
+	if _, err := os.Stat("/var/run/docker.sock"); err != nil {
+		t.Skip("needs an engine's socket")
+	}
+	name := filepath.Join(os.TempDir(), fmt.Sprintf("imglint-permission-%d", os.Getpid()))
+	self, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(name)
+	cmd := exec.CommandContext(t.Context(), name, "127.0.0.1:1/app:1")
+	cmd.Env = []string{asImglint + "=1"}
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, _ := cmd.CombinedOutput() // the status is looked at below
+	if got := cmd.ProcessState.ExitCode(); got != ExitUnable {
+		t.Errorf("exit status %d, want %d", got, ExitUnable)
+	}
+	for _, want := range []string{"permission denied on ", "sudo"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("said %q, want %q in it", out, want)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/imglint/imglint/pkg/finding"
+	"github.com/imglint/imglint/pkg/report"
 )
 
 // flags are the root command's flags as typed.
@@ -25,7 +26,8 @@ type flags struct {
 	static     bool
 	noProve    bool
 	dockerfile string
-	format     string
+	formats    []string
+	imageLists []string
 	output     string
 	failOn     string
 	ignore     []string
@@ -95,8 +97,9 @@ func (f *flags) register(root *cobra.Command) {
 	set.StringVar(&f.memory, "memory", "1g", "the container's memory limit, a `SIZE` such as 512m or 2g")
 	set.Float64Var(&f.cpus, "cpus", 0, "the `NUMBER` of CPUs the container may use (default: no limit)")
 	set.StringVar(&f.host, "host", "", "the container engine's `ADDRESS` (default: DOCKER_HOST, the docker context, the usual socket)")
-	set.StringVar(&f.format, "format", "text", "how to print the findings: `FORMAT` is text or json")
+	set.StringArrayVar(&f.formats, "format", nil, "how to print the findings: `FORMAT` or FORMAT=FILE, repeatable; "+report.FormatNames()+" (default: text; github in a GitHub job)")
 	set.StringVarP(&f.output, "output", "o", "", "write the report to a `FILE` instead of standard output")
+	set.StringArrayVar(&f.imageLists, "images-from", nil, "check the images that a `FILE` names, one a line; - is standard input")
 	set.StringVar(&f.failOn, "fail-on", finding.Error.String(), "the least `SEVERITY` that makes the exit status 1: error, warning or note")
 	set.StringSliceVar(&f.ignore, "ignore", nil, "leave out the findings of this `RULE` (repeatable)")
 	set.IntVarP(&f.jobs, "jobs", "j", 0, "how many images to check at once, a `NUMBER` (default: one per CPU)")

@@ -27,7 +27,7 @@ const parallelRuns = 2
 // TestConfirm builds every fixture, runs it for real and compares what
 // imglint says with want and what it saw with the recorded facts.
 func TestConfirm(t *testing.T) {
-	if !*confirm {
+	if !*confirm && os.Getenv("IMGLINT_CONFIRM") == "" {
 		t.Skip("builds and runs every fixture: make confirm, or go test ./pkg/lint -run TestConfirm -confirm")
 	}
 	e, err := engine.Connect(t.Context(), engine.Options{})
