@@ -35,7 +35,7 @@ var layers = map[string][]string{
 		"pkg/rule", "pkg/run", "pkg/run/engine", "pkg/servers",
 	},
 	"pkg/cli": {
-		"pkg/facts", "pkg/finding", "pkg/lint", "pkg/platform", "pkg/probe", "pkg/probe/embed", "pkg/report", "pkg/run",
+		"pkg/facts", "pkg/finding", "pkg/lint", "pkg/platform", "pkg/probe", "pkg/probe/embed", "pkg/report", "pkg/rule", "pkg/run",
 		"pkg/run/engine", "rules",
 	},
 	"cmd/imglint": {"pkg/cli"},

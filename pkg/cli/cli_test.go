@@ -43,7 +43,6 @@ func TestWrongUsage(t *testing.T) {
 		"port word":        {[]string{"--port", "http", "app"}, `invalid argument "http" for "--port"`},
 		"path":             {[]string{"--path", "health", "app"}, `imglint: --path "health": a path starts with /` + "\n"},
 		"format":           {[]string{"--format", "yaml", "app"}, `imglint: --format "yaml": use text, json, jsonl, github, sarif, junit, gitlab, markdown or html` + "\n"},
-		"format near":      {[]string{"--format", "jsno", "app"}, "did you mean json?\n"},
 		"format file":      {[]string{"--format", "sarif=", "app"}, `imglint: --format "sarif=": name a file after the =` + "\n"},
 		"format folder":    {[]string{"--format", "sarif=/nonexistent/x", "app"}, "no such file or directory"},
 		"formats one out":  {[]string{"--format", "text", "--format", "json", "app"}, "imglint: --format json: two formats for standard output\n"},

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	stdio "io"
 	"os"
 	"runtime"
 	"sync"
@@ -20,10 +19,18 @@ import (
 // lintImages is the root command: it checks the images, prints what was found
 // and turns it into an exit status.
 func lintImages(ctx context.Context, io IO, f *flags, images []string) error {
+	images, err := f.images(io, images)
+	if err != nil {
+		return err
+	}
 	if err := checkArguments(images); err != nil {
 		return err
 	}
 	options, failOn, err := f.options(io.Getenv)
+	if err != nil {
+		return err
+	}
+	outputs, err := f.outputs(io)
 	if err != nil {
 		return err
 	}
@@ -35,12 +42,12 @@ func lintImages(ctx context.Context, io IO, f *flags, images []string) error {
 	s := &session{
 		linter: &lint.Linter{Sources: sources, Options: options},
 		io:     io, flags: f, jobs: min(jobs(f), len(images)),
-		results: make([]report.Result, len(images)),
+		results: make([]report.Result, len(images)), outputs: outputs, failOn: failOn,
 	}
 	if err := s.run(ctx, images); err != nil {
 		return err
 	}
-	return s.status(ctx, failOn)
+	return s.status(ctx)
 }
 
 // checkArguments refuses what is surely not an image.
@@ -95,6 +102,8 @@ type session struct {
 	flags   *flags
 	jobs    int
 	results []report.Result
+	outputs []*output
+	failOn  finding.Severity
 
 	mu      sync.Mutex
 	done    []bool
@@ -104,10 +113,6 @@ type session struct {
 // run checks all images, a few at once, and prints each as soon as those
 // before it are printed.
 func (s *session) run(ctx context.Context, images []string) error {
-	out, finish, err := s.output()
-	if err != nil {
-		return err
-	}
 	s.done = make([]bool, len(images))
 	progress := s.progress()
 	work := make(chan int)
@@ -116,7 +121,7 @@ func (s *session) run(ctx context.Context, images []string) error {
 		workers.Go(func() {
 			for i := range work {
 				result := s.linter.Lint(ctx, images[i], progress)
-				s.finished(i, result, out, progress)
+				s.finished(i, result, progress)
 			}
 		})
 	}
@@ -126,72 +131,35 @@ func (s *session) run(ctx context.Context, images []string) error {
 	close(work)
 	workers.Wait()
 	progress.Close()
-	if s.flags.format == "json" {
-		if err := report.JSON(out, s.results); err != nil {
-			return &statusError{ExitUnable, err}
-		}
-	}
-	return finish()
+	return s.finish()
 }
 
 // finished keeps a result and prints what can be printed in order.
-func (s *session) finished(i int, result report.Result, out stdio.Writer, progress progress) {
+func (s *session) finished(i int, result report.Result, progress progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.results[i], s.done[i] = result, true
+	s.print(result, true, progress)
 	for s.printed < len(s.done) && s.done[s.printed] {
-		s.print(s.results[s.printed], s.printed > 0, out, progress)
+		s.print(s.results[s.printed], false, progress)
 		s.printed++
-	}
-}
-
-func (s *session) print(r report.Result, separate bool, out stdio.Writer, progress progress) {
-	if s.flags.format != "text" || s.flags.quiet && r.Err == nil && len(r.Findings) == 0 {
-		return
-	}
-	progress.Pause()
-	if r.Err != nil {
-		fmt.Fprintf(s.io.Err, "imglint: %s: %v\n", r.Ref, r.Err)
-		return
-	}
-	if separate {
-		fmt.Fprintln(out)
-	}
-	style := report.Style{Colour: s.colour(), Verbose: s.flags.verbose}
-	if err := report.Text(out, r, style); err != nil {
-		fmt.Fprintf(s.io.Err, "imglint: %v\n", err)
 	}
 }
 
 // colour is for terminals whose user did not ask for none (no-color.org).
 func (s *session) colour() bool {
-	return s.io.OutTerminal && s.flags.output == "" && s.io.Getenv("NO_COLOR") == "" && s.io.Getenv("TERM") != "dumb"
-}
-
-// output is where the report goes. A file is written whole when everything is
-// done, so that nobody reads half a report.
-func (s *session) output() (stdio.Writer, func() error, error) {
-	if s.flags.output == "" {
-		return s.io.Out, func() error { return nil }, nil
-	}
-	var buffer bytes.Buffer
-	return &buffer, func() error {
-		if err := os.WriteFile(s.flags.output, buffer.Bytes(), 0o644); err != nil {
-			return &statusError{ExitUnable, fmt.Errorf("write report: %w", err)}
-		}
-		return nil
-	}, nil
+	return s.io.OutTerminal && s.io.Getenv("NO_COLOR") == "" && s.io.Getenv("TERM") != "dumb"
 }
 
 // status turns results into the exit status: what could not be checked
 // weighs more than what was found.
-func (s *session) status(ctx context.Context, failOn finding.Severity) error {
+func (s *session) status(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return &statusError{ExitUnable, context.Cause(ctx)}
 	}
 	status := ExitClean
 	for _, r := range s.results {
-		status = max(status, s.imageStatus(r, failOn))
+		status = max(status, s.imageStatus(r))
 	}
 	if status == ExitClean {
 		return nil
@@ -199,12 +167,12 @@ func (s *session) status(ctx context.Context, failOn finding.Severity) error {
 	return &statusError{status: status}
 }
 
-func (s *session) imageStatus(r report.Result, failOn finding.Severity) int {
+func (s *session) imageStatus(r report.Result) int {
 	if r.Err != nil || r.Facts == nil {
 		return ExitUnable
 	}
 	for _, f := range r.Findings {
-		if f.Severity >= failOn {
+		if f.Severity >= s.failOn {
 			return ExitFindings
 		}
 	}

@@ -48,8 +48,6 @@ func (f *flags) numbers(*lint.Options) error {
 		return usage("--boot-window %s: must not be negative", f.window)
 	case f.path != "" && !strings.HasPrefix(f.path, "/"):
 		return usage("--path %q: a path starts with /", f.path)
-	case f.format != "text" && f.format != "json":
-		return usage("--format %q: use text or json", f.format)
 	case f.jobs < 0:
 		return usage("--jobs %d: must not be negative", f.jobs)
 	}
