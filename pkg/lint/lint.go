@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -79,10 +80,40 @@ type Dockerfile struct {
 	Explicit bool
 }
 
-// Linter checks images one after the other or at once.
+// Linter checks images one after the other or at once. Close it when all are
+// done.
 type Linter struct {
 	Sources []Source
 	Options Options
+
+	closing sync.WaitGroup
+	mu      sync.Mutex
+	faults  []error
+}
+
+// closePatience bounds the removal of what was made for one image.
+const closePatience = time.Minute
+
+// discard removes what was made for an image in the background, so that
+// nobody waits for it to read what was found.
+func (l *Linter) discard(ctx context.Context, img Image) {
+	l.closing.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closePatience)
+		defer cancel()
+		if err := img.Close(ctx); err != nil {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.faults = append(l.faults, err)
+		}
+	})
+}
+
+// Close waits until everything that was made is removed, and says what was not.
+func (l *Linter) Close() error {
+	l.closing.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return errors.Join(l.faults...)
 }
 
 // Lint checks one image. What kept it from looking is in the result's Err and
@@ -98,13 +129,7 @@ func (l *Linter) Lint(ctx context.Context, ref string, w Watcher) (result report
 		result.Err = err
 		return result
 	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
-		if err := img.Close(closing); err != nil {
-			result.NotChecked = append(result.NotChecked, finding.NotChecked{What: "whether everything was removed", Why: err.Error()})
-		}
-	}()
+	defer l.discard(ctx, img)
 	c := &check{Options: l.Options, image: img, watch: w}
 	if err := c.do(ctx); err != nil {
 		result.Err = err
