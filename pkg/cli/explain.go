@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/imglint/imglint/pkg/platform"
 	"github.com/imglint/imglint/rules"
 )
 
@@ -44,25 +43,6 @@ func rulesCommand(io IO) *cobra.Command {
 			w := tabwriter.NewWriter(io.Out, 0, 0, 2, ' ', 0)
 			for _, r := range rules.All {
 				fmt.Fprintf(w, "%s\t%s\t%s\n", r.ID, r.Severity, r.Title)
-			}
-			return w.Flush()
-		},
-	}
-}
-
-func platformsCommand(io IO) *cobra.Command {
-	return &cobra.Command{
-		Use:   "platforms",
-		Short: "list the container platforms",
-		Args:  noArguments,
-		RunE: func(*cobra.Command, []string) error {
-			w := tabwriter.NewWriter(io.Out, 0, 0, 2, ' ', 0)
-			for _, name := range platform.Names() {
-				p, err := platform.Load(name)
-				if err != nil {
-					return err
-				}
-				fmt.Fprintf(w, "%s\t%s\n", name, p.Title)
 			}
 			return w.Flush()
 		},

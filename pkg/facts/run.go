@@ -156,8 +156,10 @@ type Answer struct {
 	Protocol string `json:"protocol,omitempty"`
 	First    string `json:"first,omitempty"` // at most 64 bytes, unprintable ones escaped
 	Error    string `json:"error,omitempty"`
-	Asked    Millis `json:"asked"` // when the request was sent; Event.T is when it ended
-	Took     Millis `json:"took"`
+	// Request tells which of a run's requests this answers; 0 is the first.
+	Request int    `json:"request,omitempty"`
+	Asked   Millis `json:"asked"` // when the request was sent; Event.T is when it ended
+	Took    Millis `json:"took"`
 }
 
 // Loopback reports whether the loopback address was asked.
@@ -234,11 +236,11 @@ func (r *Run) Answers(port int) []Event {
 	return answers
 }
 
-// Passed returns the first answer from outside loopback on the port that the
-// probe accepts.
+// Passed returns the first answer on the port that the probe accepts; one of
+// the loopback address counts only if the probe asks there.
 func (r *Run) Passed(port int, probe Probe) (Event, bool) {
 	for _, e := range r.Answers(port) {
-		if !e.Answer.Loopback() && probe.Passes(*e.Answer) {
+		if (probe.Loopback || !e.Answer.Loopback()) && probe.Passes(*e.Answer) {
 			return e, true
 		}
 	}

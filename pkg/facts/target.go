@@ -1,6 +1,10 @@
 package facts
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Target is what one platform demands of the image.
 type Target struct {
@@ -22,9 +26,16 @@ type Target struct {
 	// LoopbackReached: the platform asks from inside the container's network,
 	// so a listener on 127.0.0.1 is enough.
 	LoopbackReached bool `json:"loopbackReached,omitempty"`
+	// LoopbackServed: its users' requests come that way as well.
+	LoopbackServed bool `json:"loopbackServed,omitempty"`
 	// PrivilegedPorts: a user other than root may bind a port below 1024.
 	PrivilegedPorts Tri      `json:"privilegedPorts,omitempty"`
 	Settings        Settings `json:"settings,omitzero"`
+	// Service names the process type of a Procfile that runs, "" without one.
+	Service string `json:"service,omitempty"`
+	// Says is what the platform tells its user when the check fails, by the
+	// rule that fires; "" holds for the others.
+	Says map[string]string `json:"says,omitempty"`
 	// Assumed lists what the platform does not document and imglint chose, for a reader.
 	Assumed []string `json:"assumed,omitempty"`
 }
@@ -44,6 +55,10 @@ type Endpoint struct {
 	ChosenBy string `json:"chosenBy,omitempty"`
 	// Explicit: the user named the port, so EXPOSE does not matter.
 	Explicit bool `json:"explicit,omitempty"`
+	// Injected: the program is told the port as PORT.
+	Injected bool `json:"injected,omitempty"`
+	// Named: whoever deploys the image names the port; EXPOSE is not read.
+	Named bool `json:"named,omitempty"`
 }
 
 // Probe is the request the platform makes.
@@ -58,12 +73,35 @@ type Probe struct {
 	Accept []StatusRange `json:"accept,omitempty"`
 	// TryTimeout bounds one request.
 	TryTimeout time.Duration `json:"tryTimeout"`
+	// Loopback: the request comes from inside, so that an answer of 127.0.0.1
+	// counts.
+	Loopback bool `json:"loopback,omitempty"`
+	// Headers are sent besides Host, "Name: value".
+	Headers []string `json:"headers,omitempty"`
 }
 
 // StatusRange is an inclusive range of HTTP statuses.
 type StatusRange struct {
 	From int `json:"from"`
 	To   int `json:"to"`
+}
+
+// Accepted says in words which answers are good.
+func (p Probe) Accepted() string {
+	switch {
+	case p.TCP:
+		return "a connection"
+	case len(p.Accept) == 0:
+		return "any status"
+	}
+	parts := make([]string, len(p.Accept))
+	for i, r := range p.Accept {
+		parts[i] = strconv.Itoa(r.From)
+		if r.To != r.From {
+			parts[i] += "-" + strconv.Itoa(r.To)
+		}
+	}
+	return "status " + strings.Join(parts, ", ")
 }
 
 // Accepts reports whether an HTTP status passes the probe.

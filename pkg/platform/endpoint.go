@@ -31,9 +31,13 @@ func (p *Platform) endpoint(img facts.Image, port int, assume func(string, ...an
 			return firstExposed(img, ports, assume)
 		}
 	case Assigned:
+		port := p.Endpoint.StandIn
+		for slices.Contains(ports, port) {
+			port++ // a program that ignores PORT must not be there by luck
+		}
 		return facts.Endpoint{
-			Port:     p.Endpoint.StandIn,
-			ChosenBy: "PORT, which " + p.Title + " assigns (" + strconv.Itoa(p.Endpoint.StandIn) + " stands in)",
+			Port:     port,
+			ChosenBy: "PORT, which " + p.Title + " assigns (" + strconv.Itoa(port) + " stands in)",
 		}
 	case Configured:
 		return p.configured(ports, assume)

@@ -75,6 +75,11 @@ func (p *Platform) validate() error {
 	if protocol := p.Probe.Default.Protocol.or(""); !slices.Contains([]Protocol{HTTP, TCP, Command, Uptime}, protocol) {
 		return fmt.Errorf("probe.default.protocol: unknown protocol %q", protocol)
 	}
+	for rule, words := range p.Says {
+		if !slices.Contains(p.Errors.or(nil), words) {
+			return fmt.Errorf("says.%s: %q is not one of errors", rule, words)
+		}
+	}
 	return checkClaims(reflect.ValueOf(p).Elem(), "", p.Sources)
 }
 

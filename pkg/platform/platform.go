@@ -41,7 +41,10 @@ type Platform struct {
 	Fields map[string]*Fact[string] `yaml:"fields"`
 	// Errors are the platform's own words when the check fails.
 	Errors *Fact[[]string] `yaml:"errors"`
-	Notes  []*Fact[string] `yaml:"notes"`
+	// Says tells by the rule that fires which of Errors a user will read; the
+	// first of them where it says nothing.
+	Says  map[string]string `yaml:"says"`
+	Notes []*Fact[string]   `yaml:"notes"`
 }
 
 // Endpoint is how the platform chooses the port it asks.
@@ -135,6 +138,9 @@ type Host struct {
 	Architectures *Fact[[]string] `yaml:"architectures"` // GOARCH spelling
 	// Loopback: a listener on 127.0.0.1 is reached.
 	Loopback *Fact[bool] `yaml:"loopback"`
+	// AsksInside: the check is made inside the container, so that it reaches
+	// 127.0.0.1 whatever Loopback says about everybody else.
+	AsksInside *Fact[bool] `yaml:"asksInside"`
 	// PrivilegedPorts: a user other than root may bind below 1024.
 	PrivilegedPorts *Fact[bool] `yaml:"privilegedPorts"`
 	MemoryMB        *Fact[int]  `yaml:"memoryMB"`

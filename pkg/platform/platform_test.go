@@ -94,7 +94,7 @@ func TestEndpoint(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			got := load(t, test.platform).Target(test.img, Overrides{})
-			want := facts.Endpoint{Port: test.port, ChosenBy: test.by}
+			want := facts.Endpoint{Port: test.port, ChosenBy: test.by, Injected: got.Endpoint.Injected, Named: got.Endpoint.Named}
 			if diff := cmp.Diff(want, got.Endpoint); diff != "" {
 				t.Errorf("endpoint (-want +got):\n%s", diff)
 			}
@@ -154,6 +154,12 @@ func TestProbeForms(t *testing.T) {
 			facts.Probe{Method: "GET", Path: "/up", Host: "healthcheck.railway.app", Accept: []facts.StatusRange{{From: 200, To: 200}}, TryTimeout: time.Minute}, []string{"PORT=24731"}},
 		{"the container's address as Host", "kamal", Overrides{},
 			facts.Probe{Method: "GET", Path: "/up", Accept: []facts.StatusRange{{From: 200, To: 299}}, TryTimeout: 5 * time.Second}, nil},
+		{"asked inside by a command", "coolify", Overrides{},
+			facts.Probe{Method: "GET", Path: "/", Host: "localhost", Accept: []facts.StatusRange{{From: 200, To: 399}}, TryTimeout: 5 * time.Second, Loopback: true},
+			[]string{"PORT=3000", "HOST=0.0.0.0"}},
+		{"a header of its own", "cloud-foundry", Overrides{Path: "/up"},
+			facts.Probe{Method: "GET", Path: "/up", Accept: []facts.StatusRange{{From: 200, To: 200}}, TryTimeout: time.Second, Headers: []string{"X-Forwarded-Proto: https"}},
+			[]string{"PORT=3000"}},
 		{"the port that was named is handed out", "heroku", Overrides{Port: 9999},
 			facts.Probe{TCP: true, Method: "GET", Path: "/", TryTimeout: time.Minute}, []string{"PORT=9999"}},
 	}

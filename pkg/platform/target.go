@@ -2,6 +2,7 @@ package platform
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,7 +38,8 @@ func (p *Platform) Target(img facts.Image, o Overrides) facts.Target {
 		MaxBootWindow:   p.Window.Max.or(0).Duration(),
 		StopGrace:       p.Stop.Grace.or(0).Duration(),
 		Architectures:   p.Host.Architectures.or(nil),
-		LoopbackReached: p.Host.Loopback.or(false),
+		LoopbackReached: p.Host.Loopback.or(false) || p.Host.AsksInside.or(false),
+		LoopbackServed:  p.Host.Loopback.or(false),
 		PrivilegedPorts: tri(p.Host.PrivilegedPorts),
 		Settings: facts.Settings{
 			Port:       p.Endpoint.Setting.or(nil),
@@ -48,7 +50,11 @@ func (p *Platform) Target(img facts.Image, o Overrides) facts.Target {
 	assume := func(format string, args ...any) { t.Assumed = append(t.Assumed, fmt.Sprintf(format, args...)) }
 	t.Endpoint = p.endpoint(img, o.Port, assume)
 	t.Probe = p.probe(o, assume)
+	t.Probe.Loopback = t.LoopbackReached
 	t.Env = p.env(t.Endpoint.Port)
+	t.Endpoint.Injected = p.Endpoint.Injected.or(false) && t.Endpoint.Port != 0
+	t.Endpoint.Named = p.Endpoint.Choice.Value == Configured
+	t.Says = p.says()
 	switch {
 	case o.BootWindow > 0:
 		t.BootWindow = o.BootWindow
@@ -57,6 +63,19 @@ func (p *Platform) Target(img facts.Image, o Overrides) facts.Target {
 		assume("a boot window of %v", bootWindow)
 	}
 	return t
+}
+
+// says is what a user reads when the check fails, by rule.
+func (p *Platform) says() map[string]string {
+	if p.Errors == nil {
+		return nil
+	}
+	says := maps.Clone(p.Says)
+	if says == nil {
+		says = map[string]string{}
+	}
+	says[""] = p.Errors.Value[0]
+	return says
 }
 
 func tri(f *Fact[bool]) facts.Tri {
@@ -89,13 +108,17 @@ func (p *Platform) probe(o Overrides, assume func(string, ...any)) facts.Probe {
 	if host == "address" {
 		host = ""
 	}
+	host = strings.ReplaceAll(host, "<name>", "app")
 	probe := facts.Probe{
-		TCP:        c.Protocol.Value != HTTP,
+		TCP:        !c.asksHTTP(),
 		Method:     c.Method.or("GET"),
 		Path:       c.Path.or("/"),
 		Host:       host,
 		Accept:     c.Accept.or(nil),
 		TryTimeout: c.Timeout.or(0).Duration(),
+	}
+	if c.Protocol.Value == HTTP && p.Probe.Headers != nil {
+		probe.Headers = []string{p.Probe.Headers.Value}
 	}
 	if o.Path != "" {
 		probe.Path = "/" + strings.TrimPrefix(o.Path, "/")
@@ -105,7 +128,7 @@ func (p *Platform) probe(o Overrides, assume func(string, ...any)) facts.Probe {
 		assume("%v for one try", tryTimeout)
 	}
 	switch {
-	case c.Protocol.Value == Command || c.Protocol.Value == Uptime:
+	case !c.asksHTTP() && c.Protocol.Value != TCP:
 		assume("a connection to the port: the platform itself asks none (%s)", c.Protocol.Value)
 	case c.Protocol.Value == HTTP && c.Host == nil:
 		assume("the container's address as the Host header")
@@ -130,6 +153,12 @@ func (p *Platform) check(o Overrides, assume func(string, ...any)) Check {
 		c = c.with(p.Probe.Strict)
 	}
 	return c
+}
+
+// asksHTTP reports whether the check is a request: a command inside the
+// container may be one as well.
+func (c Check) asksHTTP() bool {
+	return c.Protocol.Value == HTTP || c.Protocol.Value == Command && c.Accept != nil
 }
 
 // with returns the check with everything replaced that other says.
