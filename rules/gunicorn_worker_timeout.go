@@ -79,7 +79,7 @@ func explainTimeout(p *rule.Pass, f *finding.Finding) {
 		return
 	}
 	f.Message = fmt.Sprintf("gunicorn kills its workers while they still load the application: that takes longer than %s", limit)
-	f.Detail = g.TimeoutFrom
+	f.Detail = timeoutOrigin(g)
 	if g.Async == facts.Yes || g.ASGI || g.Preload == facts.Yes {
 		f.Fix = remedy(g.FixTimeout)
 		return

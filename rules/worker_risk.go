@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -29,6 +30,14 @@ func workerRisk(p *rule.Pass, g *facts.Gunicorn) (risky bool, took string) {
 	}
 	near := boot.Duration() >= time.Duration(g.Timeout)*time.Second/2
 	return short || near, fmt.Sprintf(" (here the first answer came after %s)", seconds(boot))
+}
+
+// timeoutOrigin says where the timeout comes from.
+func timeoutOrigin(g *facts.Gunicorn) string {
+	if strings.HasSuffix(g.TimeoutFrom, "default") {
+		return fmt.Sprintf("%s timeout is %ds", g.TimeoutFrom, g.Timeout)
+	}
+	return g.TimeoutFrom
 }
 
 func basisOf(seen string) finding.Basis {
