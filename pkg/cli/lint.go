@@ -131,7 +131,11 @@ func (s *session) run(ctx context.Context, images []string) error {
 	close(work)
 	workers.Wait()
 	progress.Close()
-	return s.finish()
+	err := s.finish()
+	if left := s.linter.Close(); left != nil {
+		fmt.Fprintf(s.io.Err, "imglint: not everything was removed: %v\n", left)
+	}
+	return err
 }
 
 // finished keeps a result and prints what can be printed in order.
