@@ -30,6 +30,9 @@ var layers = map[string][]string{
 	"pkg/run/engine":  {"pkg/facts", "pkg/probe", "pkg/probe/embed", "pkg/run"},
 	"rules":           {"pkg/rule", "pkg/facts", "pkg/finding"},
 	"pkg/report":      {"pkg/facts", "pkg/finding"},
+	"pkg/ignore":      {"pkg/finding"},
+	"pkg/config":      {"pkg/finding", "pkg/ignore"},
+	"pkg/hook":        {},
 	"pkg/lint": {
 		"pkg/dockerfile", "pkg/facts", "pkg/finding", "pkg/image", "pkg/launch", "pkg/platform", "pkg/report",
 		"pkg/rule", "pkg/run", "pkg/run/engine", "pkg/servers",
