@@ -1,0 +1,234 @@
+package dockerfile
+
+import (
+	"context"
+	"io/fs"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+)
+
+// builder follows the steps of a Dockerfile and notes what each does to the
+// file system.
+type builder struct {
+	file    *file
+	options Options
+	context *buildContext
+	deeds   []deed
+	dirs    map[string]bool
+	env     map[string]string // ENV, of the base too when it is known
+	args    map[string]string // ARG of the present stage
+	stage   int
+	cwd     string // absolute; "": not known
+}
+
+// begin takes over what the base image sets.
+func (b *builder) begin(ctx context.Context, base string) {
+	b.stage = -1
+	if strings.EqualFold(base, "scratch") {
+		b.cwd = "/"
+		return
+	}
+	if b.options.Base == nil {
+		return
+	}
+	img, err := b.options.Base(ctx, base)
+	if err != nil {
+		return // what depends on it stays unknown
+	}
+	b.cwd = path.Join("/", img.Config.WorkingDir)
+	for _, kv := range img.Config.Env {
+		key, value, _ := strings.Cut(kv, "=")
+		b.env[key] = value
+	}
+}
+
+// step notes one instruction.
+func (b *builder) step(s step) {
+	if s.stage != b.stage {
+		b.stage, b.args = s.stage, map[string]string{}
+	}
+	switch c := s.command.(type) {
+	case *instructions.EnvCommand:
+		values := maps.Clone(b.env) // all of one instruction see what was before it
+		for _, kv := range c.Env {
+			value, ok := b.expand(kv.Value)
+			if values[kv.Key] = value; !ok {
+				delete(values, kv.Key)
+			}
+		}
+		b.env = values
+	case *instructions.ArgCommand:
+		for _, kv := range c.Args {
+			b.argument(kv)
+		}
+	case *instructions.WorkdirCommand:
+		b.workdir(c.Path)
+	case *instructions.CopyCommand:
+		b.copy(c.SourcesAndDest, c.Chmod, c.Chown, c.From != "" || c.Parents || len(c.ExcludePatterns) > 0)
+	case *instructions.AddCommand:
+		fetches := slices.ContainsFunc(c.SourcePaths, fetched)
+		b.copy(c.SourcesAndDest, c.Chmod, c.Chown, fetches || c.Unpack != nil || len(c.ExcludePatterns) > 0)
+	case *instructions.RunCommand:
+		b.run(c)
+	}
+}
+
+// argument gives an ARG its value: of the command line, else its default, else
+// that of the ARG before the first FROM.
+func (b *builder) argument(kv instructions.KeyValuePairOptional) {
+	if value, given := b.options.BuildArgs[kv.Key]; given {
+		b.args[kv.Key] = value
+		return
+	}
+	if kv.Value != nil {
+		if value, ok := b.expand(*kv.Value); ok {
+			b.args[kv.Key] = value
+		}
+		return
+	}
+	if value, ok := b.file.args.Get(kv.Key); ok {
+		b.args[kv.Key] = value
+	}
+}
+
+// expand replaces variables; false when one of them is not known.
+func (b *builder) expand(word string) (string, bool) {
+	var env []string
+	for key, value := range b.args {
+		env = append(env, key+"="+value)
+	}
+	for key, value := range b.env { // ENV wins over ARG
+		env = append(env, key+"="+value)
+	}
+	result, err := b.file.lex.ProcessWordWithMatches(word, shell.EnvsFromSlice(env))
+	return result.Result, err == nil && len(result.Unmatched) == 0
+}
+
+// absolute resolves a path of the image to a name of its file system.
+func (b *builder) absolute(word string) (string, bool) {
+	dest, ok := b.expand(word)
+	if !ok || dest == "" || !path.IsAbs(dest) && b.cwd == "" {
+		return "", false
+	}
+	if !path.IsAbs(dest) {
+		dest = path.Join(b.cwd, dest)
+	}
+	return inside(dest), true
+}
+
+// inside turns an absolute path into one of io/fs.
+func inside(absolute string) string {
+	return path.Clean(strings.TrimPrefix(path.Clean(absolute), "/"))
+}
+
+func (b *builder) workdir(word string) {
+	dir, ok := b.absolute(word)
+	if !ok {
+		b.cwd = ""
+		return
+	}
+	b.cwd = "/" + strings.TrimPrefix(dir, ".")
+	b.made(dir)
+}
+
+// made notes a directory that exists from here on, with those above it.
+func (b *builder) made(dir string) {
+	for ; dir != "."; dir = path.Dir(dir) {
+		b.dirs[dir] = true
+	}
+}
+
+var remote = regexp.MustCompile(`^(https?|git|ssh)://|^git@|\.git(#|$)`)
+
+// fetched reports whether an ADD's source is not a plain file of the context:
+// archives are unpacked.
+func fetched(source string) bool {
+	return remote.MatchString(source) || regexp.MustCompile(`\.(tar|tgz|tbz2?|txz|tzst|gz|bz2|xz|zst)$`).MatchString(source)
+}
+
+// copy notes a COPY or ADD; opaque: what it brings cannot be read here.
+func (b *builder) copy(c instructions.SourcesAndDest, mode, chown string, opaque bool) {
+	dest, ok := b.absolute(orDot(c.DestPath))
+	if !ok {
+		b.deeds = append(b.deeds, deed{unknown: "."})
+		return
+	}
+	l := look{chown: chown != ""}
+	if mode != "" {
+		bits, err := strconv.ParseUint(mode, 8, 12)
+		l.mode, opaque = fs.FileMode(bits)&fs.ModePerm, opaque || err != nil
+	}
+	found, ok := b.mappings(c, dest, l)
+	if opaque || !ok {
+		b.deeds = append(b.deeds, deed{unknown: dest})
+		return
+	}
+	for _, m := range found {
+		b.deeds = append(b.deeds, deed{copied: &m})
+		if m.dir {
+			b.made(m.dest)
+		}
+		b.made(path.Dir(m.dest))
+	}
+}
+
+func orDot(word string) string {
+	if word == "" {
+		return "."
+	}
+	return word
+}
+
+// mappings says what comes from where; false when that cannot be told.
+func (b *builder) mappings(c instructions.SourcesAndDest, dest string, l look) ([]mapping, bool) {
+	var sources []string
+	for _, word := range c.SourcePaths {
+		source, ok := b.expand(word)
+		if !ok {
+			return nil, false
+		}
+		matches, err := b.context.glob(source)
+		if err != nil || len(matches) == 0 {
+			return nil, false
+		}
+		sources = append(sources, matches...)
+	}
+	into := strings.HasSuffix(c.DestPath, "/") || orDot(c.DestPath) == "." || strings.HasSuffix(c.DestPath, "/.") ||
+		len(sources)+len(c.SourceContents) > 1 || b.dirs[dest] || standard[dest] || "/"+dest == b.cwd
+	var all []mapping
+	for _, source := range sources {
+		info, err := b.context.stat(source)
+		if err != nil {
+			return nil, false
+		}
+		all = append(all, mapping{dest: landing(dest, source, into && !info.IsDir()), from: source, dir: info.IsDir(), look: l})
+	}
+	for _, h := range c.SourceContents {
+		if h.Expand && strings.Contains(h.Data, "$") {
+			return nil, false
+		}
+		all = append(all, mapping{dest: landing(dest, h.Path, into), text: &h.Data, look: l})
+	}
+	return all, true
+}
+
+func landing(dest, source string, into bool) string {
+	if into {
+		return path.Join(dest, path.Base(source))
+	}
+	return dest
+}
+
+// standard directories are in nearly every base image, so that a file that is
+// copied to one ends up in it.
+var standard = map[string]bool{
+	".": true, "app": true, "bin": true, "etc": true, "home": true, "opt": true, "root": true, "sbin": true, "srv": true, "tmp": true, "usr": true,
+	"usr/bin": true, "usr/lib": true, "usr/local": true, "usr/local/bin": true, "usr/sbin": true, "usr/src": true, "usr/src/app": true, "var": true, "var/www": true, "var/www/html": true,
+}
