@@ -18,30 +18,39 @@ const (
 // asker asks the open ports what the platform would ask.
 type asker struct {
 	*emitter
-	probe    facts.Probe
-	endpoint int
+	requests []Request  // the first one is made on other ports as well
 	address  netip.Addr // the container's own; invalid: there is none
 	doors    []*door
 }
 
 // changed takes the listeners of a port after one of them opened or closed.
 func (a *asker) changed(port int, listeners []*entry, now instant) {
-	i := slices.IndexFunc(a.doors, func(d *door) bool { return d.port == port })
+	slices.SortFunc(listeners, func(x, y *entry) int {
+		return cmp.Or(preference(x.socket)-preference(y.socket), x.addr.Compare(y.addr))
+	})
+	for i, r := range a.requests {
+		if i == 0 || r.Endpoint == port || r.Endpoint == 0 {
+			a.changedFor(i, port, listeners, now)
+		}
+	}
+}
+
+// changedFor keeps the door of one request; listeners are in order of preference.
+func (a *asker) changedFor(request, port int, listeners []*entry, now instant) {
+	endpoint := port == a.requests[request].Endpoint
+	i := slices.IndexFunc(a.doors, func(d *door) bool { return d.port == port && d.request == request })
 	if i < 0 {
-		if len(listeners) == 0 || len(a.doors) >= maxDoors && port != a.endpoint {
+		if len(listeners) == 0 || len(a.doors) >= maxDoors && !endpoint {
 			return
 		}
 		i = len(a.doors)
-		a.doors = append(a.doors, &door{port: port, endpoint: port == a.endpoint})
+		a.doors = append(a.doors, &door{port: port, request: request, endpoint: endpoint})
 	}
 	d := a.doors[i]
 	if len(listeners) == 0 {
 		d.open = false
 		return
 	}
-	slices.SortFunc(listeners, func(x, y *entry) int {
-		return cmp.Or(preference(x.socket)-preference(y.socket), x.addr.Compare(y.addr))
-	})
 	d.opened(a.address, listeners[0].socket, now)
 }
 
@@ -79,7 +88,7 @@ func (a *asker) run(now instant) instant {
 			d.ask.expire(now)
 			a.collect(d, now)
 		}
-		if t, _ := d.due(now); t != nil && running < maxAsks && (d.endpoint || !busy) {
+		if t, _ := d.due(now); t != nil && running < maxAsks && (d.endpoint || !busy) && !a.occupied(d) {
 			a.start(d, t, now)
 		}
 		if d.ask != nil {
@@ -90,21 +99,30 @@ func (a *asker) run(now instant) instant {
 	for _, d := range a.doors {
 		if d.ask != nil {
 			next = min(next, d.ask.deadline)
-		} else if _, at := d.due(now); running < maxAsks && (d.endpoint || !busy) {
+		} else if _, at := d.due(now); running < maxAsks && (d.endpoint || !busy) && !a.occupied(d) {
 			next = min(next, at)
 		}
 	}
 	return next
 }
 
+// occupied reports whether another request's question to the same port is
+// still open: many servers handle one connection at a time.
+func (a *asker) occupied(d *door) bool {
+	return slices.ContainsFunc(a.doors, func(other *door) bool {
+		return other != d && other.port == d.port && other.ask != nil
+	})
+}
+
 func (a *asker) start(d *door, t *target, now instant) {
-	patience := instant(a.probe.TryTimeout)
+	probe := a.requests[d.request].Probe
+	patience := instant(probe.TryTimeout)
 	if patience <= 0 {
 		patience = defaultTry
 	}
 	to := netip.AddrPortFrom(t.to, uint16(d.port))
 	d.asked = t
-	d.ask = newAsk(to, request(a.probe, to), t.knocked, now, patience)
+	d.ask = newAsk(to, request(probe, to), t.knocked, now, patience)
 	a.collect(d, now)
 }
 
@@ -126,7 +144,7 @@ func (a *asker) collect(d *door, now instant) {
 	if k.knock >= 0 {
 		t.knocked++
 	}
-	d.settle(t, k.answer, a.probe, now)
+	d.settle(t, k.answer, a.requests[d.request].Probe, now)
 }
 
 // tell emits the answer unless it says what the last one said.
@@ -137,7 +155,7 @@ func (a *asker) tell(d *door, now instant) {
 		return
 	}
 	t.last = answer
-	answer.To, answer.Port = t.to, d.port
+	answer.To, answer.Port, answer.Request = t.to, d.port, d.request
 	answer.Asked, answer.Took = a.since(k.sent), facts.Millis((k.ended-k.sent)/millisecond)
 	a.emit(now, facts.Event{Kind: facts.EventAnswer, Answer: &answer})
 }

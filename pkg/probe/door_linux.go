@@ -13,9 +13,10 @@ const (
 	maxAttempts = 4 // on a port that is not the endpoint, or from inside
 )
 
-// door is a tcp port on which something listens or listened.
+// door is a tcp port, for one request, on which something listens or listened.
 type door struct {
 	port     int
+	request  int // index of the request that is made
 	endpoint bool
 	open     bool
 	outside  target // as the platform would ask
@@ -71,14 +72,17 @@ func (d *door) settle(t *target, a facts.Answer, probe facts.Probe, now instant)
 	t.next = never
 	t.attempts++
 	outside := t == &d.outside
-	if outside && d.inside.to != d.outside.to && tellsInside(a) && d.inside.attempts == 0 {
+	passes := probe.Passes(a)
+	tells := tellsInside(a) || probe.Loopback && !passes
+	if outside && d.inside.to != d.outside.to && tells && d.inside.attempts == 0 {
 		d.inside.again(now)
 	}
-	if outside && probe.Passes(a) {
+	counts := outside || probe.Loopback
+	if counts && passes {
 		t.passed = true
 		return
 	}
-	patient := outside && d.endpoint
+	patient := counts && d.endpoint
 	switch a.Class {
 	case facts.ClassHTTP:
 		if patient {

@@ -56,7 +56,8 @@ func newObserver(cfg Config, program int) *observer {
 	}
 	o.processes.baseline(program)
 	o.openTables()
-	o.asker = asker{emitter: &o.emitter, probe: cfg.Probe, endpoint: cfg.Endpoint}
+	first := Request{Endpoint: cfg.Endpoint, Probe: cfg.Probe}
+	o.asker = asker{emitter: &o.emitter, requests: append([]Request{first}, cfg.Further...)}
 	if address, err := netip.ParseAddr(cfg.Address); err == nil {
 		o.asker.address = address
 	} else {

@@ -39,8 +39,17 @@ type Config struct {
 	// Endpoint is the port that the platform will ask; 0: every port is asked.
 	Endpoint int         `json:"endpoint,omitempty"`
 	Probe    facts.Probe `json:"probe"`
+	// Further are requests that are made besides, when one run serves several
+	// platforms; an answer's Request counts from 1 here.
+	Further []Request `json:"further,omitempty"`
 	// SurvivorsFor bounds how long survivors are watched, in a wrapped run.
 	SurvivorsFor facts.Millis `json:"survivorsFor,omitempty"`
+}
+
+// Request is what one platform asks, and where; port 0: every port.
+type Request struct {
+	Endpoint int         `json:"endpoint,omitempty"`
+	Probe    facts.Probe `json:"probe"`
 }
 
 // A frame is written with one write of at most MaxFrame bytes to the

@@ -26,6 +26,10 @@ func request(p facts.Probe, to netip.AddrPort) []byte {
 	case host == "":
 		host = to.String()
 	}
+	headers := ""
+	for _, h := range p.Headers {
+		headers += h + "\r\n"
+	}
 	return []byte(method + " " + path + " HTTP/1.1\r\nHost: " + host +
-		"\r\nUser-Agent: imglint\r\nAccept: */*\r\nConnection: close\r\n\r\n")
+		"\r\nUser-Agent: imglint\r\nAccept: */*\r\n" + headers + "Connection: close\r\n\r\n")
 }

@@ -20,7 +20,7 @@ const (
 // Record collects a run while it happens, keeps it bounded and decides when
 // it ends. It is used from one goroutine.
 type Record struct {
-	*Decider
+	*panel
 	run     facts.Run
 	watcher Watcher
 	partial map[string][]byte // the unfinished line of each stream
@@ -35,7 +35,7 @@ type Record struct {
 func NewRecord(spec Spec, w Watcher) *Record {
 	limit := cmp.Or(spec.Limits.LogBytes, DefaultLimits.LogBytes)
 	return &Record{
-		Decider: NewDecider(spec),
+		panel:   newPanel(spec),
 		run:     facts.Run{Argv: spec.Argv, MemoryLimit: spec.Limits.Memory},
 		watcher: w,
 		partial: map[string][]byte{},
@@ -46,7 +46,7 @@ func NewRecord(spec Spec, w Watcher) *Record {
 
 // Event adds an event.
 func (r *Record) Event(e facts.Event) {
-	r.Decider.Event(e)
+	r.panel.Event(e)
 	if e.Kind == facts.EventSurvivor && e.Process != nil {
 		r.run.Survivors = append(r.run.Survivors, *e.Process)
 	}

@@ -17,6 +17,9 @@ type Spec struct {
 	User    string   // "" is the image's own
 	Volumes []string // as docker run -v takes them; for engines
 	Target  facts.Target
+	// Also are other targets that the same run is watched for: those that give
+	// the program the same environment. View tells what each of them saw.
+	Also    []facts.Target
 	Limits  Limits
 	Settle  time.Duration // how long PID 1 must live on after a good answer; at least 300 ms
 	Wrapped bool          // the second run, which proves daemonization

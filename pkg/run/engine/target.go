@@ -48,7 +48,7 @@ func (t target) create(ctx context.Context) (string, error) {
 }
 
 func (t target) config() (*container.Config, *container.HostConfig, error) {
-	labels := t.image.engine.owner.labels(roleTarget, t.spec.Target.BootWindow+afterWindow)
+	labels := t.image.engine.owner.labels(roleTarget, t.spec.LongestWindow()+afterWindow)
 	argv, err := t.argv()
 	config := &container.Config{
 		Image:        t.spec.Image,
@@ -100,10 +100,12 @@ func (t target) join(host *container.HostConfig, labels map[string]string) {
 
 // argv is the probe's command line with the program's behind it.
 func (t target) argv() ([]string, error) {
+	requests := t.spec.Requests()
 	config := probe.Config{
 		Nonce:    t.nonce,
-		Endpoint: t.spec.Target.Endpoint.Port,
-		Probe:    t.spec.Target.Probe,
+		Endpoint: requests[0].Endpoint,
+		Probe:    requests[0].Probe,
+		Further:  requests[1:],
 	}
 	if t.cell != nil {
 		config.Address = t.cell.address
