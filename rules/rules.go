@@ -15,6 +15,8 @@ var All = []*rule.Rule{
 	InteractiveCommand,
 	Daemonizes,
 	OutOfMemory,
+	MissingEnvironment,
+	UnreachableDependency,
 	ExitsAtOnce,
 	MissingExpose,
 	UDPOnlyExpose,
