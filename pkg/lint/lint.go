@@ -130,13 +130,16 @@ func (l *Linter) Lint(ctx context.Context, ref string, w Watcher) (result report
 		return result
 	}
 	defer l.discard(ctx, img)
-	c := &check{Options: l.Options, image: img, watch: w}
+	secrets := newRedactor(l.Options.Env)
+	c := &check{Options: l.Options, image: img, watch: discreet{w, secrets}}
 	if err := c.do(ctx); err != nil {
 		result.Err = err
 		return result
 	}
 	c.facts.Took = facts.ToMillis(time.Since(began))
-	return c.result(ref)
+	result = c.result(ref)
+	redact(secrets, &result)
+	return result
 }
 
 // open asks the sources in turn. When none has the image, the error says what
