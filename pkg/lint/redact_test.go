@@ -24,7 +24,7 @@ func TestRedact(t *testing.T) {
 				Log:    facts.Log{Lines: []facts.LogLine{{Text: "using " + secret + " and abcd on 8000 in prod"}}},
 			},
 		},
-		Findings: []finding.Finding{{Message: secret, Evidence: []finding.Evidence{{Text: secret}}, Fix: &finding.Fix{Instruction: secret}}},
+		Findings: []finding.Finding{{Severity: finding.Error, Message: secret, Evidence: []finding.Evidence{{Text: secret}}, Fix: &finding.Fix{Instruction: secret}}},
 	}
 	redact(newRedactor(env), &r)
 	text, err := json.Marshal(r)
