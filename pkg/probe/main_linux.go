@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"unsafe"
+
+	"github.com/imglint/imglint/pkg/probe/cage"
 )
 
 // exitUsage is the status of a probe that was started wrongly: not one that a
@@ -40,6 +42,10 @@ func runRole(args, self []string) (int, error) {
 		return observe()
 	case RoleShim:
 		return shim(args[1:])
+	case cage.RoleKeeper:
+		return cage.Keep(self)
+	case cage.RoleEnter:
+		return cage.Enter(addAddress)
 	case RoleCell, RoleInject, RoleWrap:
 	default:
 		return exitUsage, fmt.Errorf("%w: %q", errRole, args[0])

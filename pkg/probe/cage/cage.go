@@ -1,0 +1,137 @@
+// Package cage is the inner half of a run without a container engine: it
+// turns fresh namespaces and the layers of an image into a container, and
+// becomes the program. It is a part of the probe, which is small and starts in
+// a millisecond.
+//
+// A keeper is the first process of a PID namespace that dies with imglint, and
+// starts the container's first process in a second one. Whichever of imglint
+// and the keeper is killed, the kernel ends everything inside.
+package cage
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Roles of the binary.
+const (
+	// RoleKeeper: start the container's first process, wait for its end, and
+	// end everything when imglint is gone.
+	RoleKeeper = "keep"
+	// RoleEnter is used by the keeper: make the container, become the program.
+	RoleEnter = "enter"
+)
+
+// Descriptors of both roles, besides the program's own 0 to 2. What follows
+// are the cgroup.procs files that the first process has to enter.
+const (
+	ControlFD = 3 // the config; its end means that imglint is gone
+	ReportFD  = 4
+	BinaryFD  = 5 // the binary itself, of the keeper only
+	CgroupFD  = 6
+)
+
+// Config describes the container.
+type Config struct {
+	// Layers are directories, topmost first, with whiteouts as overlayfs has
+	// them. Root is used instead when it is set: a directory of this run's own.
+	Layers []string `json:"layers,omitempty"`
+	Root   string   `json:"root,omitempty"`
+	// Owners change who owns what, because imglint could not when unpacking.
+	Owners []Owner `json:"owners,omitempty"`
+	// Scratch is any directory; what is in it is not seen inside.
+	Scratch string `json:"scratch"`
+
+	Hostname string   `json:"hostname"`
+	Address  string   `json:"address"`
+	Volumes  []string `json:"volumes,omitempty"` // directories to make
+	Binds    []Bind   `json:"binds,omitempty"`
+	Dir      string   `json:"dir,omitempty"`
+	UID      int      `json:"uid"`
+	GID      int      `json:"gid"`
+	Groups   []int    `json:"groups,omitempty"`
+	Env      []string `json:"env"`
+	// Argv are the probe's own words: its name, the role, and so on.
+	Argv []string `json:"argv"`
+
+	// Gains lets the program gain privileges, as by sudo.
+	Gains bool `json:"gains,omitempty"`
+	// Nested: the namespaces belong to a user namespace.
+	Nested bool `json:"nested,omitempty"`
+	// Pretend that every change of users and owners works: only one user is
+	// mapped, so that none can.
+	Pretend bool   `json:"pretend,omitempty"`
+	Cgroups int    `json:"cgroups,omitempty"`
+	Unified bool   `json:"unified,omitempty"` // cgroups are of version 2
+	Files   uint64 `json:"files,omitempty"`   // the most descriptors of a process
+	Pids    uint64 `json:"pids,omitempty"`    // the most processes of the user
+}
+
+// Owner is the owner of one file of the image.
+type Owner struct {
+	Path string `json:"p"`
+	UID  int    `json:"u"`
+	GID  int    `json:"g"`
+}
+
+// Bind is a file or directory of the machine that is seen inside.
+type Bind struct {
+	Source   string `json:"source"`
+	Target   string `json:"target"`
+	ReadOnly bool   `json:"readOnly,omitempty"`
+}
+
+// Report is one line on ReportFD. Each is the last one, but for Started.
+type Report struct {
+	Started bool `json:"started,omitempty"` // the first process exists
+	// Refused: the image cannot be started so, in the words of an engine.
+	Refused string `json:"refused,omitempty"`
+	// Failed: this machine does not allow what is needed.
+	Failed string `json:"failed,omitempty"`
+	// NoOverlay: it failed for want of a usable overlayfs.
+	NoOverlay bool `json:"noOverlay,omitempty"`
+	// Ended: the program ended, with a wait status.
+	Ended bool   `json:"ended,omitempty"`
+	Wait  uint32 `json:"wait,omitempty"`
+}
+
+// maxConfig bounds a config; the owners of 100,000 files need 10 MB.
+const maxConfig = 64 << 20
+
+// Again makes a keeper execute itself once more. One that was started before
+// its users were mapped gains its capabilities so.
+func Again(w io.Writer) error { return send(w, nil) }
+
+// Send hands a config to a keeper.
+func Send(w io.Writer, c Config) error {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encode config: %w", err)
+	}
+	return send(w, text)
+}
+
+func send(w io.Writer, text []byte) error {
+	_, err := w.Write(append(binary.LittleEndian.AppendUint32(nil, uint32(len(text))), text...))
+	return err
+}
+
+// receive reads what Send or Again wrote; nothing is Again.
+func receive(r io.Reader) ([]byte, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return nil, fmt.Errorf("read config: %w", err)
+	}
+	n := binary.LittleEndian.Uint32(size[:])
+	if n > maxConfig {
+		return nil, errors.New("read config: too long")
+	}
+	text := make([]byte, n)
+	if _, err := io.ReadFull(r, text); err != nil {
+		return nil, fmt.Errorf("read config: %w", err)
+	}
+	return text, nil
+}

@@ -1,0 +1,182 @@
+package cage
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// What runc hides and protects for Docker.
+var (
+	masked = []string{
+		"/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+		"/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+		"/sys/devices/virtual/powercap",
+	}
+	readOnly = []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
+	devices  = []string{"null", "zero", "full", "random", "urandom", "tty"}
+	links    = map[string]string{
+		"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
+		"stderr": "/proc/self/fd/2",
+	}
+)
+
+const plain = unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV
+
+// furnish adds what an engine adds to an image's files.
+func (c *Config) furnish(r root) error {
+	if err := r.mountAt("proc", "/proc", plain, ""); err != nil {
+		return err
+	}
+	if err := c.dev(r); err != nil {
+		return err
+	}
+	c.sys(r)
+	openLowPorts(r)
+	if err := mask(r); err != nil {
+		return err
+	}
+	if err := c.names(r); err != nil {
+		return err
+	}
+	for _, b := range c.Binds {
+		if err := r.bind(b.Source, b.Target, b.ReadOnly); err != nil {
+			return err
+		}
+	}
+	for _, dir := range c.Volumes {
+		fd, err := r.dir(path.Clean("/"+dir), 0o755)
+		if err != nil {
+			return refusal{fmt.Sprintf("make volume %s: %v", dir, err)}
+		}
+		unix.Close(fd)
+	}
+	return c.workdir(r)
+}
+
+func (c *Config) workdir(r root) error {
+	if c.Dir == "" {
+		return nil
+	}
+	fd, err := r.dir(path.Clean("/"+c.Dir), 0o755)
+	if err != nil {
+		return refusal{fmt.Sprintf("mkdir %s: %v", c.Dir, err)}
+	}
+	unix.Close(fd)
+	return nil
+}
+
+func (c *Config) dev(r root) error {
+	if err := r.mountAt("tmpfs", "/dev", unix.MS_NOSUID|unix.MS_STRICTATIME, "mode=755,size=65536k"); err != nil {
+		return err
+	}
+	for _, name := range devices {
+		if err := r.bind("/dev/"+name, "/dev/"+name, false); err != nil {
+			return err
+		}
+	}
+	dev, err := r.dir("/dev", 0o755)
+	if err != nil {
+		return fmt.Errorf("open /dev: %w", err)
+	}
+	defer unix.Close(dev)
+	for name, to := range links {
+		if err := unix.Symlinkat(to, dev, name); err != nil {
+			return fmt.Errorf("link /dev/%s: %w", name, err)
+		}
+	}
+	if err := r.mountAt("tmpfs", "/dev/shm", plain, "mode=1777,size=65536k"); err != nil {
+		return err
+	}
+	pts := "newinstance,ptmxmode=0666,mode=0620"
+	if !c.Nested {
+		pts += ",gid=5"
+	}
+	if err := r.mountAt("devpts", "/dev/pts", unix.MS_NOSUID|unix.MS_NOEXEC, pts); err != nil {
+		return err
+	}
+	return r.mountAt("mqueue", "/dev/mqueue", plain, "")
+}
+
+// sys shows the machine where that is allowed. Programs look there for sizes
+// and go on without.
+func (c *Config) sys(r root) {
+	if r.mountAt("sysfs", "/sys", plain|unix.MS_RDONLY, "") != nil {
+		return
+	}
+	if c.Unified && c.Cgroups > 0 {
+		// A runtime that does not see its limit takes the machine's memory for it.
+		_ = r.mountAt("cgroup2", "/sys/fs/cgroup", plain|unix.MS_RDONLY, "")
+	}
+}
+
+// openLowPorts allows every user ports below 1024, as Docker does since 20.10.
+func openLowPorts(r root) {
+	fd, err := r.open("/proc/sys/net/ipv4/ip_unprivileged_port_start", unix.O_WRONLY, 0)
+	if err != nil {
+		return // a kernel before 4.11, where Docker does not either
+	}
+	_, _ = unix.Write(fd, []byte("0"))
+	unix.Close(fd)
+}
+
+func mask(r root) error {
+	for _, name := range masked {
+		fd, err := r.open(name, unix.O_PATH, 0)
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("open %s: %w", name, err)
+		}
+		err = unix.Mount("/dev/null", at(fd), "", unix.MS_BIND, "")
+		if err == unix.ENOTDIR {
+			err = unix.Mount("tmpfs", at(fd), "tmpfs", unix.MS_RDONLY, "")
+		}
+		unix.Close(fd)
+		if err != nil {
+			return fmt.Errorf("hide %s: %w", name, err)
+		}
+	}
+	for _, name := range readOnly {
+		fd, err := r.open(name, unix.O_PATH, 0)
+		if errors.Is(err, unix.ENOENT) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("open %s: %w", name, err)
+		}
+		err = unix.Mount(at(fd), at(fd), "", unix.MS_BIND|unix.MS_REC, "")
+		unix.Close(fd)
+		if err != nil {
+			return fmt.Errorf("bind %s: %w", name, err)
+		}
+		if err := r.readOnly(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// names writes the files by which a program finds itself.
+func (c *Config) names(r root) error {
+	files := map[string]string{
+		"hostname": c.Hostname + "\n",
+		"hosts": "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n" +
+			c.Address + "\t" + c.Hostname + "\n",
+		// There is no network, and nothing that answers: fail at once.
+		"resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+	}
+	for name, text := range files {
+		if err := os.WriteFile(path.Join("etc", name), []byte(text), 0o644); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+		if err := r.bind(path.Join("etc", name), "/etc/"+name, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}

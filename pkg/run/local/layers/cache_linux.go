@@ -1,0 +1,254 @@
+package layers
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/imglint/imglint/pkg/probe/cage"
+)
+
+// Cache is a directory of unpacked layers. Whatever is in it was unpacked
+// completely: a layer is made under another name and moved here.
+type Cache struct {
+	dir    string
+	owned  bool
+	limits Limits
+}
+
+// Open opens the cache of the running user under a directory, which it makes.
+// Layers whose files have their owners, as only root can give them, are kept
+// apart from the others.
+func Open(dir string, owned bool, limits Limits) (*Cache, error) {
+	kind := "plain"
+	if owned {
+		kind = "owned"
+	}
+	dir = filepath.Join(dir, kind)
+	// Nobody else may come near setuid programs out of images.
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make layer cache: %w", err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("protect layer cache: %w", err)
+	}
+	return &Cache{dir: dir, owned: owned, limits: limits}, nil
+}
+
+// Dir is where the layers are.
+func (c *Cache) Dir() string { return c.dir }
+
+// Held is a layer in use: it is not removed before Release.
+type Held struct {
+	Dir    string // of its files
+	Owners []cage.Owner
+	lock   *lock
+}
+
+// Release lets go of the layer.
+func (h *Held) Release() { h.lock.close() }
+
+var digest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+// Get returns a layer, which it unpacks if the cache does not have it. Another
+// process that unpacks the same one is waited for.
+func (c *Cache) Get(ctx context.Context, l Layer) (*Held, error) {
+	if !digest.MatchString(l.DiffID) {
+		return nil, fmt.Errorf("unpack layer %q: not a sha256 digest", l.DiffID)
+	}
+	for {
+		shared, err := c.acquire(ctx, l.DiffID, false)
+		if err != nil {
+			return nil, err
+		}
+		held, err := c.held(l.DiffID, shared)
+		if err == nil {
+			return held, nil
+		}
+		shared.close()
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if err := c.add(ctx, l); err != nil {
+			return nil, fmt.Errorf("unpack layer %s: %w", l.DiffID, err)
+		}
+	}
+}
+
+func (c *Cache) path(diffID string) string {
+	return filepath.Join(c.dir, strings.Replace(diffID, ":", "-", 1))
+}
+
+const infoName = "info.json"
+
+// held opens a layer that is there, and notes its use.
+func (c *Cache) held(diffID string, l *lock) (*Held, error) {
+	dir := c.path(diffID)
+	known, err := readInfo(dir)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if err := os.Chtimes(filepath.Join(dir, infoName), now, now); err != nil {
+		return nil, fmt.Errorf("note use of layer: %w", err)
+	}
+	return &Held{Dir: filepath.Join(dir, "root"), Owners: known.Owners, lock: l}, nil
+}
+
+func readInfo(dir string) (info, error) {
+	var known info
+	text, err := os.ReadFile(filepath.Join(dir, infoName))
+	if err != nil {
+		return known, fmt.Errorf("read layer: %w", err)
+	}
+	if err := json.Unmarshal(text, &known); err != nil {
+		return known, fmt.Errorf("read layer %s: %w", dir, err)
+	}
+	return known, nil
+}
+
+// add unpacks a layer, unless another process did meanwhile.
+func (c *Cache) add(ctx context.Context, l Layer) error {
+	exclusive, err := c.acquire(ctx, l.DiffID, true)
+	if err != nil {
+		return err
+	}
+	defer exclusive.close()
+	if _, err := readInfo(c.path(l.DiffID)); err == nil {
+		return nil
+	}
+	if err := removeTree(c.path(l.DiffID)); err != nil { // one without its info
+		return err
+	}
+	// The lock of a directory under construction tells that its maker lives.
+	temp := filepath.Join(c.dir, "new-"+rand.Text())
+	making, err := c.acquire(ctx, filepath.Base(temp), true)
+	if err != nil {
+		return err
+	}
+	defer making.remove()
+	if err := c.fill(ctx, temp, l); err != nil {
+		return errors.Join(err, removeTree(temp))
+	}
+	return os.Rename(temp, c.path(l.DiffID))
+}
+
+// fill makes a layer's directory.
+func (c *Cache) fill(ctx context.Context, dir string, l Layer) error {
+	root := filepath.Join(dir, "root")
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return err
+	}
+	// Above it, so that the layer's own files may be open to all.
+	if err := os.Chmod(root, 0o755); err != nil {
+		return err
+	}
+	r, err := l.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	stop := context.AfterFunc(ctx, func() { r.Close() })
+	defer stop()
+	known, err := unpack(r, root, c.owned, c.limits)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if known.DiffID != l.DiffID {
+		return fmt.Errorf("its content is %s", known.DiffID)
+	}
+	text, err := json.Marshal(known)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, infoName), text, 0o600)
+}
+
+// List returns the layers of the cache, the least recently used first.
+func (c *Cache) List() ([]Entry, error) {
+	names, err := os.ReadDir(c.dir)
+	if err != nil {
+		return nil, fmt.Errorf("list layer cache: %w", err)
+	}
+	var all []Entry
+	for _, n := range names {
+		dir := filepath.Join(c.dir, n.Name())
+		known, err := readInfo(dir)
+		if err != nil || !strings.HasPrefix(n.Name(), "sha256-") {
+			continue
+		}
+		e := Entry{DiffID: known.DiffID, Bytes: known.Bytes, Files: known.Files}
+		if at, err := os.Stat(filepath.Join(dir, infoName)); err == nil {
+			e.Used = at.ModTime()
+		}
+		l, err := c.try(known.DiffID, true)
+		e.InUse = err != nil
+		l.close()
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b Entry) int { return a.Used.Compare(b.Used) })
+	return all, nil
+}
+
+// Prune removes layers that nobody uses, the least recently used first, until
+// the rest has at most size bytes, and what killed processes left. It returns
+// what it removed.
+func (c *Cache) Prune(size int64) (removed []Entry, err error) {
+	errs := []error{c.sweep()}
+	all, err := c.List()
+	errs = append(errs, err)
+	total := int64(0)
+	for _, e := range all {
+		total += e.Bytes
+	}
+	for _, e := range all {
+		if total <= size {
+			break
+		}
+		l, err := c.try(e.DiffID, true)
+		if err != nil {
+			continue // in use
+		}
+		if err := removeTree(c.path(e.DiffID)); err != nil {
+			errs = append(errs, fmt.Errorf("remove layer %s: %w", e.DiffID, err))
+		} else {
+			removed = append(removed, e)
+			total -= e.Bytes
+		}
+		l.remove()
+	}
+	return removed, errors.Join(errs...)
+}
+
+// sweep removes directories whose makers are gone.
+func (c *Cache) sweep() error {
+	left, err := filepath.Glob(filepath.Join(c.dir, "new-*"))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, dir := range left {
+		if filepath.Ext(dir) != "" {
+			continue // a lock
+		}
+		l, err := c.try(filepath.Base(dir), true)
+		if err != nil {
+			continue
+		}
+		errs = append(errs, removeTree(dir))
+		l.remove()
+	}
+	return errors.Join(errs...)
+}

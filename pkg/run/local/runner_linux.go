@@ -1,0 +1,154 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/probe/embed"
+	"github.com/imglint/imglint/pkg/run/local/layers"
+)
+
+// Runner runs images on this machine.
+type Runner struct {
+	opts   Options
+	cache  *layers.Cache
+	users  mapping
+	binary func() (*os.File, error) // sealed, in memory; made once
+	copies atomic.Bool              // overlayfs cannot be used
+}
+
+// New prepares for runs, and removes what killed ones left behind.
+func New(_ context.Context, o Options) (*Runner, error) {
+	if o.Probe == nil {
+		o.Probe = embed.Binary
+	}
+	users, err := findMapping(o.OneUser)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := openCache(o, users.owned())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := cache.Prune(cmp.Or(o.CacheSize, layers.DefaultSize)); err != nil {
+		return nil, err
+	}
+	sweepCgroups()
+	r := &Runner{opts: o, cache: cache, users: users}
+	r.copies.Store(o.Copy)
+	r.binary = sync.OnceValues(func() (*os.File, error) { return sealed(o.Probe) })
+	return r, nil
+}
+
+func openCache(o Options, owned bool) (*layers.Cache, error) {
+	if o.Dir == "" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return nil, fmt.Errorf("find the user's cache directory: %w", err)
+		}
+		o.Dir = filepath.Join(dir, "imglint")
+	}
+	if o.Limits == (layers.Limits{}) {
+		o.Limits = layers.DefaultLimits
+	}
+	return layers.Open(filepath.Join(o.Dir, "layers"), owned, o.Limits)
+}
+
+// caches opens both kinds of cache that a user can have.
+func caches(o Options) (all []*layers.Cache, err error) {
+	for _, owned := range []bool{false, true} {
+		c, err := openCache(o, owned)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// Cached lists the unpacked layers, the least recently used first.
+func Cached(o Options) ([]layers.Entry, error) {
+	all, err := caches(o)
+	var entries []layers.Entry
+	for _, c := range all {
+		some, err := c.List()
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, some...)
+	}
+	slices.SortFunc(entries, func(a, b layers.Entry) int { return a.Used.Compare(b.Used) })
+	return entries, err
+}
+
+// Prune removes unpacked layers that are not in use until each of the user's
+// caches has at most size bytes, and returns what it removed.
+func Prune(o Options, size int64) ([]layers.Entry, error) {
+	all, err := caches(o)
+	var removed []layers.Entry
+	for _, c := range all {
+		some, err := c.Prune(size)
+		removed = append(removed, some...)
+		if err != nil {
+			return removed, err
+		}
+	}
+	return removed, err
+}
+
+// Foreign says why this machine cannot run an image, "" if it can.
+func Foreign(i facts.Image) string {
+	if i.OS != "" && i.OS != "linux" {
+		return fmt.Sprintf("the image is for %s", i.OS)
+	}
+	if i.Architecture != "" && i.Architecture != runtime.GOARCH {
+		return fmt.Sprintf("the image is for %s and this machine is %s; type docker build --platform linux/%s to make one that can be tried here",
+			i.Architecture, runtime.GOARCH, runtime.GOARCH)
+	}
+	return ""
+}
+
+// Image is an unpacked image that can be run.
+type Image struct {
+	runner *Runner
+	facts  facts.Image
+	held   []*layers.Held // topmost first
+}
+
+// Open unpacks an image's layers, bottom first, as far as they are not in the
+// cache. They stay there until Close.
+func (r *Runner) Open(ctx context.Context, i facts.Image, from []layers.Layer) (*Image, error) {
+	im := &Image{runner: r, facts: i}
+	for _, l := range from {
+		held, err := r.cache.Get(ctx, l)
+		if err != nil {
+			im.release()
+			return nil, fmt.Errorf("open image %q: %w", i.Ref, err)
+		}
+		im.held = append(im.held, held)
+	}
+	slices.Reverse(im.held)
+	return im, nil
+}
+
+func (im *Image) release() {
+	for _, h := range im.held {
+		h.Release()
+	}
+	im.held = nil
+}
+
+// Close lets go of the layers and bounds the cache.
+func (im *Image) Close(context.Context) error {
+	im.release()
+	_, err := im.runner.cache.Prune(cmp.Or(im.runner.opts.CacheSize, layers.DefaultSize))
+	return err
+}
