@@ -37,11 +37,11 @@ var layers = map[string][]string{
 	"pkg/config":           {"pkg/finding", "pkg/ignore"},
 	"pkg/hook":             {},
 	"pkg/lint": {
-		"pkg/dockerfile", "pkg/facts", "pkg/finding", "pkg/image", "pkg/launch", "pkg/platform", "pkg/report",
+		"pkg/dockerfile", "pkg/facts", "pkg/finding", "pkg/ignore", "pkg/image", "pkg/launch", "pkg/platform", "pkg/report",
 		"pkg/rule", "pkg/run", "pkg/run/engine", "pkg/servers",
 	},
 	"pkg/cli": {
-		"pkg/facts", "pkg/finding", "pkg/lint", "pkg/platform", "pkg/probe", "pkg/probe/embed", "pkg/report", "pkg/rule", "pkg/run",
+		"pkg/config", "pkg/hook", "pkg/ignore", "pkg/facts", "pkg/finding", "pkg/lint", "pkg/platform", "pkg/probe", "pkg/probe/embed", "pkg/report", "pkg/rule", "pkg/run",
 		"pkg/run/engine", "rules",
 	},
 	"cmd/imglint": {"pkg/cli"},

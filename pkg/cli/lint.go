@@ -18,12 +18,20 @@ import (
 
 // lintImages is the root command: it checks the images, prints what was found
 // and turns it into an exit status.
-func lintImages(ctx context.Context, io IO, f *flags, images []string) error {
-	images, err := f.images(io, images)
+func lintImages(ctx context.Context, io IO, settings *settings, images []string) error {
+	f, err := settings.flags(nil)
 	if err != nil {
 		return err
 	}
+	if images, err = f.images(io, images); err != nil {
+		return err
+	}
+	images = settings.named(images)
 	if err := checkArguments(images); err != nil {
+		return err
+	}
+	each, err := settings.each(images)
+	if err != nil {
 		return err
 	}
 	options, failOn, err := f.options(io.Getenv)
@@ -43,6 +51,7 @@ func lintImages(ctx context.Context, io IO, f *flags, images []string) error {
 		linter: &lint.Linter{Sources: sources, Options: options},
 		io:     io, flags: f, jobs: min(jobs(f), len(images)),
 		results: make([]report.Result, len(images)), outputs: outputs, failOn: failOn,
+		settings: settings, options: each,
 	}
 	if err := s.run(ctx, images); err != nil {
 		return err
@@ -104,6 +113,9 @@ type session struct {
 	results []report.Result
 	outputs []*output
 	failOn  finding.Severity
+	// settings are the call's, options each image's.
+	settings *settings
+	options  []lint.Options
 
 	mu      sync.Mutex
 	done    []bool
@@ -120,7 +132,7 @@ func (s *session) run(ctx context.Context, images []string) error {
 	for range s.jobs {
 		workers.Go(func() {
 			for i := range work {
-				result := s.linter.Lint(ctx, images[i], progress)
+				result := s.linterFor(i).Lint(ctx, images[i], progress)
 				s.finished(i, result, progress)
 			}
 		})
@@ -131,6 +143,7 @@ func (s *session) run(ctx context.Context, images []string) error {
 	close(work)
 	workers.Wait()
 	progress.Close()
+	s.remark()
 	err := s.finish()
 	if left := s.linter.Close(); left != nil {
 		fmt.Fprintf(s.io.Err, "imglint: not everything was removed: %v\n", left)

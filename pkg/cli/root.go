@@ -65,7 +65,11 @@ func newRoot(io IO) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, images []string) error {
-			return lintImages(cmd.Context(), io, f, images)
+			s, err := settle(cmd.Flags(), io)
+			if err != nil {
+				return err
+			}
+			return lintImages(cmd.Context(), io, s, images)
 		},
 	}
 	root.SetOut(io.Out)
@@ -75,7 +79,7 @@ func newRoot(io IO) *cobra.Command {
 	root.SetUsageTemplate(root.UsageTemplate() + "\n" + statuses)
 	root.SetFlagErrorFunc(flagError)
 	f.register(root)
-	root.AddCommand(explainCommand(io), rulesCommand(io), versionCommand(io), platformsCommand(io))
+	root.AddCommand(explainCommand(io), rulesCommand(io), versionCommand(io), platformsCommand(io), configCommand(io), initCommand(io))
 	return root
 }
 
@@ -99,6 +103,7 @@ func (f *flags) register(root *cobra.Command) {
 	set.StringVar(&f.host, "host", "", "the container engine's `ADDRESS` (default: DOCKER_HOST, the docker context, the usual socket)")
 	set.StringArrayVar(&f.formats, "format", nil, "how to print the findings: `FORMAT` or FORMAT=FILE, repeatable; "+report.FormatNames()+" (default: text; github in a GitHub job)")
 	set.StringVarP(&f.output, "output", "o", "", "write the report to a `FILE` instead of standard output")
+	set.String("config", "", "read settings from this `FILE` (default: .imglint.yaml here or above, see imglint config)")
 	set.StringArrayVar(&f.imageLists, "images-from", nil, "check the images that a `FILE` names, one a line; - is standard input")
 	set.StringVar(&f.failOn, "fail-on", finding.Error.String(), "the least `SEVERITY` that makes the exit status 1: error, warning or note")
 	set.StringSliceVar(&f.ignore, "ignore", nil, "leave out the findings of this `RULE` (repeatable)")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/finding"
+	"github.com/imglint/imglint/pkg/ignore"
 	"github.com/imglint/imglint/pkg/launch"
 	"github.com/imglint/imglint/pkg/platform"
 	"github.com/imglint/imglint/pkg/report"
@@ -70,6 +71,14 @@ type Options struct {
 	Prove  bool
 	Rules  []*rule.Rule
 	Ignore map[string]bool // rule IDs
+	// Ignores come with reasons; those of the Dockerfile and of the image's
+	// label are found while linting.
+	Ignores []ignore.Ignore
+	// Severities replace the findings' own, by rule; the verdict keeps to the rules'.
+	Severities map[string]finding.Severity
+	// Command replaces the image's CMD, as the words behind docker run IMAGE
+	// do; nil: it does not.
+	Command []string
 }
 
 // Dockerfile is the file that the image may have been built from.
@@ -165,6 +174,7 @@ func (l *Linter) open(ctx context.Context, ref string) (Image, error) {
 // check is one image's way through.
 type check struct {
 	Options
+	reasons
 	image    Image
 	watch    Watcher
 	facts    *facts.Facts
@@ -196,6 +206,9 @@ func (c *check) judge() { c.findings = rule.CheckAll(c.Rules, c.facts) }
 
 // collect does the static half: what will run and what it will listen on.
 func collect(img facts.Image, files fs.FS, o Options) *facts.Facts {
+	if o.Command != nil {
+		img.Config.Cmd = o.Command
+	}
 	f := &facts.Facts{Image: img, Target: o.Platform.Target(img, o.Overrides)}
 	f.Launch = launch.Follow(img.Config, environment(f, o), files)
 	f.Prediction = servers.Predict(f.Launch, files)

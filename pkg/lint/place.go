@@ -35,6 +35,7 @@ func (c *check) place() {
 		f.Place = dockerfile.Place(c.facts.Dockerfile, c.facts.Image, f.Place)
 		c.diff(f)
 	}
+	c.leaveOut()
 	c.findings = slices.DeleteFunc(c.findings, func(f finding.Finding) bool {
 		if !c.Ignore[f.Rule] {
 			return false
@@ -49,6 +50,9 @@ func (c *check) place() {
 func (c *check) diff(f *finding.Finding) {
 	if c.facts.Dockerfile == nil || f.Fix == nil || f.Fix.Instruction == "" {
 		return
+	}
+	if c.Command != nil && f.Fix.Change.Cmd != nil {
+		return // what is at fault stands elsewhere
 	}
 	edited, err := dockerfile.Edit(c.Dockerfile.Text, c.facts.Dockerfile, instructionField(f), f.Fix.Instruction)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 func (c *check) result(ref string) report.Result {
 	r := report.Result{Ref: ref, Facts: c.facts, Findings: c.findings, NotChecked: c.facts.NotChecked}
 	r.Verdict, r.Basis, r.Reason = verdict(c.facts, append(c.findings, c.ignored...), c.Static)
+	r.Findings, r.Ignored, r.Unused = c.graded(), c.left, c.unused
 	return r
 }
 

@@ -13,7 +13,12 @@ type Result struct {
 	// Ref is the image as the user named it.
 	Ref string
 	// Facts is what was learned; nil when the image could not be read.
-	Facts      *facts.Facts
+	Facts *facts.Facts
+	// Ignored are the findings that the user had left out, with the reasons.
+	Ignored []Ignored
+	// Unused tells of the Dockerfile's and the image's ignores that are wrong
+	// or ignored nothing, for a reader.
+	Unused     []string
 	Verdict    finding.Verdict
 	Basis      finding.Basis
 	Reason     string // half a sentence that explains the verdict
@@ -22,6 +27,13 @@ type Result struct {
 	Took       time.Duration
 	// Err is why the image could not be checked at all.
 	Err error
+}
+
+// Ignored is a finding that is not reported.
+type Ignored struct {
+	finding.Finding
+	Reason string
+	From   string // where the ignore is written
 }
 
 // Count returns how many findings have a severity.
