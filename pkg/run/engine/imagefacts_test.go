@@ -20,7 +20,7 @@ func TestOpenReadsTheConfig(t *testing.T) {
 	im := open(t, e, ref)
 	got := im.Facts()
 	want := facts.Image{
-		Ref: ref, ID: ref, Source: "engine", OS: "linux", Architecture: e.Architecture(),
+		Ref: ref, ID: ref, Source: "engine", OS: "linux", Architecture: connect(t).Architecture(),
 		Config: facts.Config{
 			Entrypoint: []string{"/app"}, Cmd: []string{"serve", ":8000"}, Env: []string{"A=1"}, User: "web", WorkingDir: "/tmp",
 			Exposed: []facts.Port{{Number: 53, Protocol: "udp"}, {Number: 443, Protocol: "tcp"}, {Number: 8000, Protocol: "tcp"}},

@@ -13,6 +13,9 @@ import (
 // connect opens the engine, or skips the test when none answers.
 func connect(t testing.TB, change ...func(*Options)) *Engine {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts containers: not with -short")
+	}
 	o := Options{Probe: func(string) ([]byte, error) { return testProbe() }}
 	for _, c := range change {
 		c(&o)
