@@ -50,6 +50,9 @@ func open(t *testing.T) *browser {
 	if runtime.GOOS == "windows" {
 		t.Skip("needs inherited pipes")
 	}
+	if testing.Short() {
+		t.Skip("starts a browser: not with -short")
+	}
 	program, err := findChromium()
 	if err != nil {
 		t.Skip(err)

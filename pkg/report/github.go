@@ -84,8 +84,9 @@ func annotation(r Result, f finding.Finding) string {
 }
 
 // commandLike finds what a runner would take for a command: "::" at the start
-// of a line, and the old "##[" anywhere (ActionCommand.cs of actions/runner).
-var commandLike = regexp.MustCompile(`(?m)^(\s*)::|##\[`)
+// of a line after any blanks of Unicode, and the old "##[" anywhere
+// (ActionCommand.cs of actions/runner).
+var commandLike = regexp.MustCompile(`(?m)^[\s\p{Z}]*::|##\[`)
 
 // inert keeps text that comes from an image from being a command.
 func inert(text string) string {

@@ -97,7 +97,9 @@ func TestPageForScreenReaders(t *testing.T) {
 			t.Errorf("assistive technology does not see %q in\n%s", w, strings.Join(got, "\n"))
 		}
 	}
-	picture := slices.IndexFunc(got, func(s string) bool { return strings.HasPrefix(s, "image gunicorn runs. listens on 127.0.0.1:8000") })
+	picture := slices.IndexFunc(got, func(s string) bool {
+		return strings.HasPrefix(s, "image gunicorn runs. listens on 127.0.0.1:8000, loopback only. from outside")
+	})
 	if picture < 0 {
 		t.Errorf("the timeline has no text for those who do not see it: %q", got)
 	}

@@ -133,7 +133,7 @@ func program(argv []string) string {
 		return ""
 	}
 	name := path.Base(argv[0])
-	if len(argv) > 1 && strings.HasPrefix(argv[1], "/") && interpreters[strings.TrimRight(name, "0123456789.")] {
+	if len(argv) > 1 && !strings.HasPrefix(argv[1], "-") && interpreters[strings.TrimRight(name, "0123456789.")] {
 		name = path.Base(argv[1])
 	}
 	return clip(clean(name), 40)

@@ -154,7 +154,7 @@ func listenerLanes(s scale, run *facts.Run, end facts.Millis) []lane {
 			}
 			i = len(lanes)
 			addresses = append(addresses, address)
-			label := fmt.Sprintf("listens on %s from %.2fs%s", clip(clean(address), 50), l.Opened.Seconds(), scopeNote(l.Socket))
+			label := fmt.Sprintf("listens on %s%s", clip(clean(address), 50), scopeNote(l.Socket))
 			lanes = append(lanes, lane{Class: "listener", Label: label})
 		}
 		until := end
@@ -196,13 +196,13 @@ func answerLanes(s scale, f *facts.Facts) []lane {
 			lanes = append(lanes, lane{Class: "answer"})
 		}
 		l := &lanes[i]
-		from := "outside"
-		if e.Answer.Loopback() {
-			from = "inside"
+		from, class := "outside", outcomeClass(f.Target.Probe, e.Answer)
+		if e.Answer.Loopback() && !f.Target.LoopbackReached {
+			from, class = "inside", "inside"
 		}
-		l.Label = fmt.Sprintf("asked from %s, %s: %s", from, address, outcome(e.Answer))
+		l.Label = fmt.Sprintf("from %s, %s: %s", from, address, outcome(e.Answer))
 		if len(l.Dots) < maxDots {
-			l.Dots = append(l.Dots, dot{X: s.at(e.T), Class: outcomeClass(f.Target.Probe, e.Answer), R: 5})
+			l.Dots = append(l.Dots, dot{X: s.at(e.T), Class: class, R: 5})
 		}
 	}
 	return lanes

@@ -125,11 +125,12 @@ func markdownTimeline(b *strings.Builder, r Result) {
 }
 
 // escapeMarkdown makes text plain: CommonMark takes any ASCII punctuation
-// after a backslash literally (section 2.4).
+// after a backslash literally (section 2.4). What begins a list or a headline
+// does so only at the start.
 func escapeMarkdown(text string) string {
 	var b strings.Builder
-	for _, r := range clean(text) {
-		if strings.ContainsRune("\\`*_{}[]<>()#+-!|~&@$\"'=^", r) {
+	for i, r := range clean(text) {
+		if strings.ContainsRune("\\`*_[]<>#|~&@$", r) || i == 0 && strings.ContainsRune("-+=", r) {
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)
@@ -157,7 +158,7 @@ func cell(text string) string {
 
 // fenced is a code block whose fence is longer than any within.
 func fenced(language, text string) string {
-	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(strings.ReplaceAll(text, "\r\n", "\n"), "\n"), "\n")
 	fence := strings.Repeat("`", max(3, longestRun(text)+1))
 	return fence + language + "\n" + cleaned(lines) + "\n" + fence + "\n"
 }

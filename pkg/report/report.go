@@ -25,6 +25,8 @@ type Result struct {
 	Findings   []finding.Finding
 	NotChecked []finding.NotChecked
 	Took       time.Duration
+	// Edit makes the fixes of all errors; nil when none can be made exactly.
+	Edit *Edit
 	// Err is why the image could not be checked at all.
 	Err error
 }

@@ -51,6 +51,9 @@ func short(image facts.Image) string {
 	if id == "" {
 		id = image.ID
 	}
+	if id == "" {
+		return "not built"
+	}
 	id = strings.TrimPrefix(id, "sha256:")
 	return "sha256:" + id[:min(12, len(id))]
 }
