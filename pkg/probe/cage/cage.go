@@ -57,6 +57,10 @@ type Config struct {
 	// Argv are the probe's own words: its name, the role, and so on.
 	Argv []string `json:"argv"`
 
+	// Remove is a directory to remove instead of running anything: files in it
+	// may belong to users that only exist in the user namespace.
+	Remove string `json:"remove,omitempty"`
+
 	// Gains lets the program gain privileges, as by sudo.
 	Gains bool `json:"gains,omitempty"`
 	// Nested: the namespaces belong to a user namespace.

@@ -39,6 +39,14 @@ func Keep(self []string) (int, error) {
 	if err := json.Unmarshal(text, &c); err != nil {
 		return exitUsage, fmt.Errorf("decode config: %w", err)
 	}
+	if c.Remove != "" {
+		if err := os.RemoveAll(c.Remove); err != nil {
+			report(Report{Failed: err.Error()})
+			return exitUsage, nil
+		}
+		report(Report{Ended: true})
+		return 0, nil
+	}
 	pid, err := enter(self, text, c.Cgroups)
 	if err != nil {
 		report(Report{Failed: err.Error()})

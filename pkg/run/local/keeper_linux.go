@@ -159,6 +159,32 @@ func (r *Runner) configure(ctx context.Context, k *keeper, c cage.Config) error 
 	return nil
 }
 
+// removePatience bounds the removal of one directory.
+const removePatience = time.Minute
+
+// remove removes a directory with files of users that exist inside only.
+func (r *Runner) remove(dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), removePatience)
+	defer cancel()
+	k, err := r.start(ctx, cage.Config{Remove: dir}, identity{}, &cgroup{})
+	if err != nil {
+		return err
+	}
+	defer k.stop()
+	for {
+		select {
+		case last := <-k.reports:
+			if !last.Ended {
+				return fmt.Errorf("remove %s: %s", dir, last.Failed)
+			}
+			return nil
+		case <-k.output:
+		case <-ctx.Done():
+			return fmt.Errorf("remove %s: %w", dir, ctx.Err())
+		}
+	}
+}
+
 // pump reads a stream for as long as there is any: a program whose output
 // nobody reads stands still.
 func (k *keeper) pump(stream string, from *os.File) {

@@ -223,3 +223,24 @@ func TestObserveOutOfMemory(t *testing.T) {
 		}
 	})
 }
+
+// What the image's users own, they own in the run, where there are such users.
+func TestObserveOwners(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *Runner) {
+		if r.users.kind == alone {
+			t.Skip("there is only one user")
+		}
+		im := open(t, r, facts.Config{User: "web"},
+			node{name: "data/", mode: 0o700, uid: 1000}, node{name: "data/seed", content: "mine", mode: 0o600, uid: 1000})
+		if got := text(observe(t, im, nil, "/app", "volume").Log); got != "mine, written" {
+			t.Errorf("log %q", got)
+		}
+		im = open(t, r, facts.Config{User: "web"},
+			node{name: "data/", mode: 0o755}, node{name: "data/seed", content: "root's", mode: 0o600})
+		got := text(observe(t, im, nil, "/app", "volume").Log)
+		if got != ", written\nopen /data/seed: permission denied" {
+			t.Errorf("log %q", got)
+		}
+	})
+}

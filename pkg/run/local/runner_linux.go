@@ -38,13 +38,15 @@ func New(_ context.Context, o Options) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := cache.Prune(cmp.Or(o.CacheSize, layers.DefaultSize)); err != nil {
-		return nil, err
-	}
-	sweepCgroups()
 	r := &Runner{opts: o, cache: cache, users: users}
 	r.copies.Store(o.Copy)
 	r.binary = sync.OnceValues(func() (*os.File, error) { return sealed(o.Probe) })
+	if users.kind == many {
+		cache.Remove = r.remove
+	}
+	sweepCgroups()
+	// What cannot be removed is tried again, and told, when an image is closed.
+	_, _ = cache.Prune(cmp.Or(o.CacheSize, layers.DefaultSize))
 	return r, nil
 }
 

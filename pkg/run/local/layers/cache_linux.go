@@ -23,6 +23,8 @@ type Cache struct {
 	dir    string
 	owned  bool
 	limits Limits
+	// Remove removes what this process may not; nil: nothing is.
+	Remove func(dir string) error
 }
 
 // Open opens the cache of the running user under a directory, which it makes.
@@ -137,7 +139,7 @@ func (c *Cache) add(ctx context.Context, l Layer) error {
 	}
 	defer making.remove()
 	if err := c.fill(ctx, temp, l); err != nil {
-		return errors.Join(err, removeTree(temp))
+		return errors.Join(err, c.remove(temp))
 	}
 	return os.Rename(temp, c.path(l.DiffID))
 }
@@ -232,6 +234,15 @@ func (c *Cache) Prune(size int64) (removed []Entry, err error) {
 	return removed, errors.Join(errs...)
 }
 
+// remove removes a directory of the cache.
+func (c *Cache) remove(dir string) error {
+	err := removeTree(dir)
+	if err != nil && c.Remove != nil {
+		err = c.Remove(dir)
+	}
+	return err
+}
+
 // sweep removes directories whose makers are gone.
 func (c *Cache) sweep() error {
 	left, err := filepath.Glob(filepath.Join(c.dir, "new-*"))
@@ -247,7 +258,7 @@ func (c *Cache) sweep() error {
 		if err != nil {
 			continue
 		}
-		errs = append(errs, removeTree(dir))
+		errs = append(errs, c.remove(dir))
 		l.remove()
 	}
 	return errors.Join(errs...)

@@ -17,13 +17,14 @@ import (
 
 // Copy is a root file system of its own, made of layers.
 type Copy struct {
-	Dir  string
-	lock *lock
+	Dir   string
+	cache *Cache
+	lock  *lock
 }
 
 // Remove removes it.
 func (c *Copy) Remove() error {
-	err := removeTree(filepath.Dir(c.Dir))
+	err := c.cache.remove(filepath.Dir(c.Dir))
 	c.lock.remove()
 	return err
 }
@@ -36,7 +37,7 @@ func (c *Cache) Merge(ctx context.Context, held []*Held) (*Copy, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := &Copy{Dir: filepath.Join(temp, "root"), lock: l}
+	made := &Copy{Dir: filepath.Join(temp, "root"), cache: c, lock: l}
 	if err := os.MkdirAll(made.Dir, 0o755); err != nil {
 		return nil, errors.Join(fmt.Errorf("make root: %w", err), made.Remove())
 	}
