@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/imglint/imglint/pkg/lint"
 	"github.com/imglint/imglint/rules"
 )
 
@@ -18,6 +19,9 @@ func explainCommand(io IO) *cobra.Command {
 				return usage("explain takes one rule, for example: imglint explain loopback-bind")
 			}
 			page, ok := rules.Page(args[0])
+			if !ok {
+				page, ok = lint.BuildCheck(args[0])
+			}
 			if !ok {
 				return &statusError{ExitUsage, unknownRule(args[0])}
 			}

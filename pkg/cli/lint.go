@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +41,7 @@ func lintImages(ctx context.Context, io IO, settings *settings, images []string)
 	if err != nil {
 		return err
 	}
-	sources, closing, err := connect(ctx, f, &options)
+	sources, closing, err := f.sources(ctx, io, images, &options)
 	if err != nil {
 		return err
 	}
@@ -56,23 +55,10 @@ func lintImages(ctx context.Context, io IO, settings *settings, images []string)
 	if err := s.run(ctx, images); err != nil {
 		return err
 	}
+	if err := s.edits(); err != nil {
+		return err
+	}
 	return s.status(ctx)
-}
-
-// checkArguments refuses what is surely not an image.
-func checkArguments(images []string) error {
-	if len(images) == 0 {
-		return usage("name an image, for example: imglint myapp:latest (see imglint --help)")
-	}
-	for _, name := range images {
-		info, err := os.Stat(name)
-		switch {
-		case err != nil:
-		case info.IsDir() && (name == "." || bytes.ContainsAny([]byte(name), "/")), !info.IsDir():
-			return usage("%s is a file or directory; build the image first and give its name: docker build -t myapp . && imglint myapp", name)
-		}
-	}
-	return nil
 }
 
 func jobs(f *flags) int {
@@ -192,6 +178,9 @@ func (s *session) imageStatus(r report.Result) int {
 		if f.Severity >= s.failOn {
 			return ExitFindings
 		}
+	}
+	if unbuilt(r) {
+		return unbuiltStatus(r)
 	}
 	if !s.flags.static && r.Facts.Run == nil && len(r.Facts.Launch.Argv) > 0 {
 		return ExitUnable // it was to be run and was not

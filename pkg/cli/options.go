@@ -48,6 +48,8 @@ func (f *flags) numbers(*lint.Options) error {
 		return usage("--boot-window %s: must not be negative", f.window)
 	case f.path != "" && !strings.HasPrefix(f.path, "/"):
 		return usage("--path %q: a path starts with /", f.path)
+	case f.diff && !printsText(f):
+		return usage("%w", errDiffFormat)
 	case f.jobs < 0:
 		return usage("--jobs %d: must not be negative", f.jobs)
 	}
@@ -56,7 +58,7 @@ func (f *flags) numbers(*lint.Options) error {
 
 func (f *flags) ignores(o *lint.Options) error {
 	for _, id := range f.ignore {
-		if rules.Find(id) == nil {
+		if _, ok := lint.BuildCheck(id); !ok && rules.Find(id) == nil {
 			return usage("--ignore: %w", unknownRule(id))
 		}
 		o.Ignore[id] = true

@@ -35,17 +35,26 @@ type flags struct {
 	quiet      bool
 	verbose    bool
 	host       string
+
+	sourceFlags
 }
 
 const long = `imglint tells whether a container platform's release health check will pass
 for an image, and if not: why, which Dockerfile line, and the fix.
 
 It reads the image, predicts what will run and listen, then starts it in a
-container without network access, watches it and asks what the platform would ask.`
+container without network access, watches it and asks what the platform would ask.
+
+Instead of an image's name it takes a Dockerfile or its directory, which is read
+and not built, and an image that docker save, buildx or skopeo stored: an archive
+(also compressed), an OCI layout, or - for standard input.`
 
 const examples = `  imglint myapp:latest                    check an image of the local engine
   imglint --dockerfile Dockerfile myapp   name the Dockerfile's lines
+  imglint .                               predict from ./Dockerfile, build nothing
+  docker save myapp | imglint -           read an image that is piped in
   imglint --static registry.example/app   read it only, run nothing
+  imglint --fix myapp                     mend ./Dockerfile, if myapp was built from it
   imglint -e DATABASE_URL=… myapp         give it the environment it needs
   imglint explain loopback-bind           what a finding means and how to mend it`
 
@@ -57,7 +66,7 @@ const statuses = `Exit status:
 func newRoot(io IO) *cobra.Command {
 	f := &flags{}
 	root := &cobra.Command{
-		Use:           "imglint [flags] IMAGE…",
+		Use:           "imglint [flags] IMAGE|DOCKERFILE|DIRECTORY|ARCHIVE|-…",
 		Short:         "tells why a container platform's health check will fail for an image",
 		Long:          long,
 		Example:       examples,
@@ -92,6 +101,7 @@ func (f *flags) register(root *cobra.Command) {
 	set.BoolVar(&f.strict, "strict", false, "judge by the platform's strict health check")
 	set.DurationVar(&f.window, "boot-window", 0, "how long the platform waits for the first answer, as a `DURATION` (default: the platform's)")
 	set.StringVar(&f.dockerfile, "dockerfile", "", "the `FILE` the image was built from (default: ./Dockerfile if it matches)")
+	f.sourceFlags.register(set)
 	set.BoolVar(&f.static, "static", false, "read the image only, run nothing")
 	set.BoolVar(&f.noProve, "no-prove", false, "do not run the image again with the fix")
 	set.StringArrayVarP(&f.env, "env", "e", nil, "set a variable in the container: `KEY=VALUE`, or KEY to pass on yours")

@@ -232,3 +232,19 @@ var standard = map[string]bool{
 	".": true, "app": true, "bin": true, "etc": true, "home": true, "opt": true, "root": true, "sbin": true, "srv": true, "tmp": true, "usr": true,
 	"usr/bin": true, "usr/lib": true, "usr/local": true, "usr/local/bin": true, "usr/sbin": true, "usr/src": true, "usr/src/app": true, "var": true, "var/www": true, "var/www/html": true,
 }
+
+// sourcesOf lists what a step copies from the build context by a plain name.
+func sourcesOf(s step) []string {
+	var words []string
+	switch c := s.command.(type) {
+	case *instructions.CopyCommand:
+		if c.From == "" {
+			words = c.SourcePaths
+		}
+	case *instructions.AddCommand:
+		words = c.SourcePaths
+	}
+	return slices.DeleteFunc(slices.Clone(words), func(w string) bool {
+		return remote.MatchString(w) || strings.Contains(w, "$")
+	})
+}

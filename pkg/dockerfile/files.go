@@ -168,3 +168,32 @@ func (t *tree) ReadFile(name string) ([]byte, error) {
 	}
 	return data, err
 }
+
+// HasSources reports whether a directory has all that the Dockerfile copies
+// from its build context, and so may be that context.
+func HasSources(src []byte, o Options, buildContext fs.FS) bool {
+	f, err := read(src, o)
+	if err != nil {
+		return false
+	}
+	target, err := f.stage(o.Target)
+	if err != nil {
+		return false
+	}
+	c, err := openContext(buildContext, o.File)
+	if err != nil {
+		return false
+	}
+	for _, s := range f.plan(target).steps {
+		for _, source := range sourcesOf(s) {
+			matches, err := c.glob(source)
+			if err != nil || len(matches) == 0 {
+				return false
+			}
+			if _, err := c.stat(matches[0]); errors.Is(err, fs.ErrNotExist) {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -17,8 +17,8 @@ import (
 
 // The sources of a local image, as facts.Image.Source names them.
 const (
-	sourceLayout  = "OCI layout"
-	sourceArchive = "archive"
+	SourceLayout  = "OCI layout"
+	SourceArchive = "archive"
 )
 
 // Local opens an image that is stored at a path of this machine: an OCI layout
@@ -82,9 +82,9 @@ func (s *store) image(name string, o Options) (*Image, error) {
 		return nil, err
 	}
 	img.facts.Ref = name
-	img.facts.Source = sourceArchive
+	img.facts.Source = SourceArchive
 	if s.form == "directory" {
-		img.facts.Source = sourceLayout
+		img.facts.Source = SourceLayout
 	}
 	img.closer = s
 	return img, nil

@@ -163,7 +163,9 @@ func (l *Linter) open(ctx context.Context, ref string) (Image, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		answers = append(answers, strings.TrimSuffix(err.Error(), ": "+ErrNoImage.Error()))
+		if err != ErrNoImage { // else the argument is not for this source
+			answers = append(answers, strings.TrimSuffix(err.Error(), ": "+ErrNoImage.Error()))
+		}
 		if !errors.Is(err, ErrNoImage) {
 			break
 		}
@@ -180,7 +182,9 @@ type check struct {
 	facts    *facts.Facts
 	findings []finding.Finding
 	ignored  []finding.Finding
-	mismatch error // why the image was not built from the Dockerfile at hand
+	mismatch error      // why the image was not built from the Dockerfile at hand
+	record   Dockerfile // the one that the image's provenance holds
+	edits    *report.Edit
 }
 
 func (c *check) do(ctx context.Context) error {
@@ -193,6 +197,7 @@ func (c *check) do(ctx context.Context) error {
 	}
 	c.facts.Dockerfile = <-located
 	c.judge()
+	c.hedge()
 	if c.Prove {
 		c.prove(ctx)
 	}

@@ -40,7 +40,13 @@ func (c *check) observe(ctx context.Context) error {
 // runnable returns the image's observer, or says why it is not run.
 func (c *check) runnable() (run.Observer, bool) {
 	r, ok := c.image.(Runnable)
+	stored, isStored := c.image.(interface{ NotRun() string })
 	switch {
+	case c.facts.Image.Source == SourceDockerfile:
+		return nil, false // the verdict says that nothing was built
+	case isStored:
+		c.notChecked("what it does when it runs", "%s", stored.NotRun())
+		return nil, false
 	case c.NotRun != "":
 		c.notChecked("what it does when it runs", "%s", c.NotRun)
 		return nil, false

@@ -12,14 +12,18 @@ import (
 // locate finds out whether the image was built from the Dockerfile at hand;
 // nil if not.
 func (c *check) locate(ctx context.Context) *facts.Dockerfile {
+	if own, ok := c.image.(*unbuilt); ok {
+		c.Dockerfile = own.file
+		return own.at
+	}
 	file := c.Dockerfile
 	if file.Name == "" {
-		return nil
+		return c.recorded(ctx)
 	}
 	d, err := dockerfile.Match(ctx, file.Name, file.Text, c.facts.Image, dockerfile.Options{})
 	if err != nil {
 		c.mismatch = err
-		return nil
+		return c.recorded(ctx)
 	}
 	return d
 }
@@ -29,6 +33,9 @@ func (c *check) locate(ctx context.Context) *facts.Dockerfile {
 func (c *check) place() {
 	if c.mismatch != nil && c.Dockerfile.Explicit {
 		c.notChecked("which line of "+c.Dockerfile.Name, "%s", c.mismatch)
+	}
+	if c.record.Name != "" {
+		c.Dockerfile = c.record
 	}
 	for i := range c.findings {
 		f := &c.findings[i]
@@ -43,6 +50,7 @@ func (c *check) place() {
 		c.ignored = append(c.ignored, f)
 		return true
 	})
+	c.edits = c.edit()
 }
 
 // diff adds the edit of the Dockerfile that makes the fix, where it can be

@@ -9,7 +9,7 @@ import (
 )
 
 func (c *check) result(ref string) report.Result {
-	r := report.Result{Ref: ref, Facts: c.facts, Findings: c.findings, NotChecked: c.facts.NotChecked}
+	r := report.Result{Ref: ref, Facts: c.facts, Findings: c.findings, NotChecked: c.facts.NotChecked, Edit: c.edits}
 	r.Verdict, r.Basis, r.Reason = verdict(c.facts, append(c.findings, c.ignored...), c.Static)
 	r.Findings, r.Ignored, r.Unused = c.graded(), c.left, c.unused
 	return r
@@ -27,12 +27,12 @@ func verdict(f *facts.Facts, findings []finding.Finding, static bool) (finding.V
 			continue
 		}
 		if basis == finding.Predicted {
-			return finding.Fail, basis, "the release health check will fail (read from the image, not run)"
+			return finding.Fail, basis, "the release health check will fail (" + readFrom(f) + ")"
 		}
 		return finding.Fail, basis, "the release health check will fail"
 	}
 	if f.Run == nil {
-		return foreseen(static)
+		return foreseen(f, static)
 	}
 	e, ok := f.Run.Passed(f.Target.Endpoint.Port, f.Target.Probe)
 	if !ok || f.Run.Stopped != facts.StopAnswered {
@@ -43,12 +43,23 @@ func verdict(f *facts.Facts, findings []finding.Finding, static bool) (finding.V
 
 // foreseen is the verdict on an image without a fault that was not run: a
 // program that will listen where it should may still crash, so it is not a pass.
-func foreseen(static bool) (finding.Verdict, finding.Basis, string) {
+func foreseen(f *facts.Facts, static bool) (finding.Verdict, finding.Basis, string) {
+	if f.Image.Source == SourceDockerfile {
+		return finding.Unknown, finding.Predicted, "nothing in the Dockerfile says that the release health check must fail; nothing was built"
+	}
 	why := "it was not run"
 	if static {
 		why += " (--static)"
 	}
 	return finding.Unknown, finding.Predicted, "nothing in the image says that the release health check must fail; " + why
+}
+
+// readFrom says what a predicted verdict rests on.
+func readFrom(f *facts.Facts) string {
+	if f.Image.Source == SourceDockerfile {
+		return "read from the Dockerfile, nothing built"
+	}
+	return "read from the image, not run"
 }
 
 func answeredText(e facts.Event) string {

@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/imglint/imglint/pkg/lint"
+	"github.com/imglint/imglint/pkg/report"
+)
+
+// sourceFlags are the flags about Dockerfiles.
+type sourceFlags struct {
+	target        string
+	buildArgs     []string
+	noBuildChecks bool
+	diff, fix     bool
+}
+
+func (f *sourceFlags) register(set *pflag.FlagSet) {
+	set.StringVar(&f.target, "target", "", "of a Dockerfile, the `STAGE` to check (default: the last)")
+	set.StringArrayVar(&f.buildArgs, "build-arg", nil, "of a Dockerfile, set an ARG: `KEY=VALUE`, or KEY to pass on your variable")
+	set.BoolVar(&f.noBuildChecks, "no-build-checks", false, "of a Dockerfile, leave out BuildKit's own checks")
+	set.BoolVar(&f.diff, "diff", false, "print the fixes of the errors as a diff of the Dockerfile, for git apply")
+	set.BoolVar(&f.fix, "fix", false, "write the fixes of the errors to the Dockerfile")
+}
+
+// checkArguments refuses what is surely nothing to check.
+func checkArguments(arguments []string) error {
+	if len(arguments) == 0 {
+		return usage("name an image, for example: imglint myapp:latest (see imglint --help)")
+	}
+	if n := slices.Index(arguments, lint.Stdin); n >= 0 && slices.Contains(arguments[n+1:], lint.Stdin) {
+		return usage("standard input (-) can be read once")
+	}
+	for _, name := range arguments {
+		if _, err := lint.Classify(name); err != nil {
+			return usage("%w", err)
+		}
+	}
+	return nil
+}
+
+// sources finds where the arguments are. The engine is left alone when none of
+// them can be there.
+func (f *flags) sources(ctx context.Context, io IO, arguments []string, options *lint.Options) ([]lint.Source, func(), error) {
+	args, err := f.buildArguments(io.Getenv)
+	if err != nil {
+		return nil, nil, err
+	}
+	bases := &lint.Bases{Host: f.host, Version: versionText()}
+	closeBases := func() {
+		if err := bases.Close(context.WithoutCancel(ctx)); err != nil {
+			fmt.Fprintf(io.Err, "imglint: %v\n", err)
+		}
+	}
+	here := []lint.Source{
+		lint.FromStorage(io.In),
+		lint.FromDockerfiles(lint.Build{Target: f.target, Args: args, Checks: !f.noBuildChecks, Base: bases.Config}),
+	}
+	if !slices.ContainsFunc(arguments, elsewhere) {
+		return here, closeBases, nil
+	}
+	there, closing, err := connect(ctx, f, options)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append(here, there...), func() { closing(); closeBases() }, nil
+}
+
+// elsewhere reports whether an argument is an image's name.
+func elsewhere(argument string) bool {
+	kind, err := lint.Classify(argument)
+	return err == nil && kind == lint.ArgumentReference
+}
+
+// buildArguments reads --build-arg as docker build does: KEY alone takes
+// imglint's own variable.
+func (f *flags) buildArguments(getenv func(string) string) (map[string]string, error) {
+	args := map[string]string{}
+	for _, text := range f.buildArgs {
+		pairs, err := variable(text, getenv)
+		if err != nil {
+			return nil, usage("--build-arg %q: %w", text, err)
+		}
+		for _, pair := range pairs {
+			key, value, _ := strings.Cut(pair, "=")
+			args[key] = value
+		}
+	}
+	return args, nil
+}
+
+// unbuilt reports whether a result is about a Dockerfile.
+func unbuilt(r report.Result) bool {
+	return r.Facts != nil && r.Facts.Image.Source == lint.SourceDockerfile
+}
+
+// unbuiltStatus is the exit status of a Dockerfile without findings: nothing
+// was to be run, but what starts has to be known.
+func unbuiltStatus(r report.Result) int {
+	if d := r.Facts.Dockerfile; d != nil && d.BaseUnknown && len(r.Facts.Launch.Argv) == 0 {
+		return ExitUnable
+	}
+	return ExitClean
+}
+
+var errDiffFormat = errors.New("--diff prints after the text report: give other formats a file, as in --format json=report.json")
+
+// printsText reports whether the text report goes to standard output.
+func printsText(f *flags) bool {
+	return f.output == "" && !slices.ContainsFunc(f.formats, func(format string) bool {
+		return format != "text" && !strings.Contains(format, "=")
+	})
+}
