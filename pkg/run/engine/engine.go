@@ -37,8 +37,8 @@ type Engine struct {
 	arch  string
 	probe func() ([]byte, error) // as a tar, made once
 	// cells is held while a container that owns a network starts or ends:
-	// Docker 20.10 deadlocks when several do at once (moby#42545).
-	cells sync.Mutex
+	// see serial.
+	cells serial
 	swept chan error
 }
 
@@ -53,7 +53,8 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{api: &api{client: c, host: at.host}, opts: o, owner: newOwner(), swept: make(chan error, 1)}
+	e := &Engine{api: &api{client: c, host: at.host}, opts: o, owner: newOwner(), swept: make(chan error, 1),
+		cells: serial{name: "imglint " + at.host}}
 	if err := e.greet(ctx); err != nil {
 		c.Close()
 		return nil, err
