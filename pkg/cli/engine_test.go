@@ -302,3 +302,26 @@ func TestForeignArchitecture(t *testing.T) {
 		}
 	}
 }
+
+// TestNetwork: an image that needs a service finds it on the network it is
+// attached to, and not without.
+func TestNetwork(t *testing.T) {
+	ref := build(t, "needy", "EXPOSE 8000", `CMD ["sh", "-c", "wget -q -O - http://imglint-cli-service:9000/ready && exec httpd -f -p 8000"]`)
+	network := fmt.Sprintf("imglint-cli-%d", os.Getpid())
+	if _, err := docker(t, "network", "create", "--internal", "--label", "dev.imglint.fixture=cli", network); err != nil {
+		t.Fatal(err)
+	}
+	defer docker(t, "network", "rm", network)
+	service, err := docker(t, "run", "--detach", "--network", network, "--name", "imglint-cli-service", base,
+		"sh", "-c", "mkdir /www; echo yes >/www/ready; exec httpd -f -p 9000 -h /www")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer docker(t, "rm", "--force", "--volumes", service)
+	if status, out, errs := call(t, nil, "--network", network, ref); status != ExitClean {
+		t.Errorf("with the network: exit status %d, printed %q, said %q", status, out, errs)
+	}
+	if status, out, _ := call(t, nil, ref); status != ExitFindings {
+		t.Errorf("without: exit status %d, printed %q", status, out)
+	}
+}

@@ -72,7 +72,7 @@ func jobs(f *flags) int {
 // left, and nothing can be run; that is said once an image is found there.
 func connect(ctx context.Context, f *flags, options *lint.Options) ([]lint.Source, func(), error) {
 	registry := lint.FromRegistry(versionText())
-	e, err := engine.Connect(ctx, engine.Options{Host: f.host, Static: f.static})
+	e, err := engine.Connect(ctx, engine.Options{Host: f.host, Static: f.static, Network: f.network})
 	var known *engine.Error
 	switch {
 	case err == nil:

@@ -35,6 +35,7 @@ type flags struct {
 	quiet      bool
 	verbose    bool
 	host       string
+	network    string
 
 	sourceFlags
 }
@@ -110,6 +111,7 @@ func (f *flags) register(root *cobra.Command) {
 	set.StringVar(&f.user, "user", "", "run as this `USER` instead of the image's")
 	set.StringVar(&f.memory, "memory", "1g", "the container's memory limit, a `SIZE` such as 512m or 2g")
 	set.Float64Var(&f.cpus, "cpus", 0, "the `NUMBER` of CPUs the container may use (default: no limit)")
+	set.StringVar(&f.network, "network", "", "attach the container to this `NETWORK` of the engine (default: none, it cannot reach anything)")
 	set.StringVar(&f.host, "host", "", "the container engine's `ADDRESS` (default: DOCKER_HOST, the docker context, the usual socket)")
 	set.StringArrayVar(&f.formats, "format", nil, "how to print the findings: `FORMAT` or FORMAT=FILE, repeatable; "+report.FormatNames()+" (default: text; github in a GitHub job)")
 	set.StringVarP(&f.output, "output", "o", "", "write the report to a `FILE` instead of standard output")
