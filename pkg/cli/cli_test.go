@@ -62,7 +62,7 @@ func TestWrongUsage(t *testing.T) {
 		"env file line":    {[]string{"--env-file", badEnv, "app"}, "env:3: not KEY=VALUE"},
 		"env file missing": {[]string{"--env-file", filepath.Join(dir, "nope"), "app"}, "no such file or directory"},
 		"dockerfile":       {[]string{"--dockerfile", filepath.Join(dir, "nope"), "app"}, "imglint: --dockerfile: open "},
-		"a directory":      {[]string{dir}, "is a file or directory; build the image first"},
+		"a directory":      {[]string{dir}, "holds neither a Dockerfile nor an image"},
 		"host":             {[]string{"--host", "nonsense", "app"}, "nonsense"},
 		"explain nothing":  {[]string{"explain"}, "imglint: explain takes one rule, for example: imglint explain loopback-bind\n"},
 		"explain unknown":  {[]string{"explain", "loopbck-bind"}, `imglint: there is no rule "loopbck-bind", did you mean loopback-bind?` + "\n"},
