@@ -46,7 +46,7 @@ func get(t *testing.T, c *Cache, l Layer) *Held {
 
 func TestGetUnpacksOnce(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := tempDir(t)
 	l := layerOf(pack(t, file("f", "x")))
 	opened := atomic.Int32{}
 	inner := l.Open
@@ -86,7 +86,7 @@ func TestGetRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := openCache(t, t.TempDir())
+			c := openCache(t, tempDir(t))
 			if _, err := c.Get(t.Context(), l); err == nil {
 				t.Fatal("no error")
 			}
@@ -104,7 +104,7 @@ func TestGetRefuses(t *testing.T) {
 
 func TestGetCancelled(t *testing.T) {
 	t.Parallel()
-	c := openCache(t, t.TempDir())
+	c := openCache(t, tempDir(t))
 	from, to := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
@@ -119,7 +119,7 @@ func TestGetCancelled(t *testing.T) {
 
 func TestPrune(t *testing.T) {
 	t.Parallel()
-	c := openCache(t, t.TempDir())
+	c := openCache(t, tempDir(t))
 	var ids []string
 	var held []*Held
 	for _, name := range []string{"a", "b", "c"} {
@@ -155,10 +155,16 @@ func TestPrune(t *testing.T) {
 // What a killed process was unpacking is removed, what a living one is, not.
 func TestPruneSweeps(t *testing.T) {
 	t.Parallel()
-	c := openCache(t, t.TempDir())
+	c := openCache(t, tempDir(t))
 	dead, alive := filepath.Join(c.Dir(), "new-DEAD"), filepath.Join(c.Dir(), "new-ALIVE")
 	for _, dir := range []string{dead, alive} {
-		if err := os.MkdirAll(filepath.Join(dir, "root"), 0o500); err != nil {
+		if err := os.MkdirAll(filepath.Join(dir, "root"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "root", "f"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(filepath.Join(dir, "root"), 0o500); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -180,7 +186,7 @@ func TestPruneSweeps(t *testing.T) {
 
 func TestMerge(t *testing.T) {
 	t.Parallel()
-	c := openCache(t, t.TempDir())
+	c := openCache(t, tempDir(t))
 	lower := get(t, c, layerOf(pack(t, dir("d", 0o750), file("d/gone", "1"), file("d/stays", "2"), dir("e", 0o755), file("e/hidden", "3"),
 		file("f", "4"), link(tar.TypeLink, "g", "f"), link(tar.TypeSymlink, "s", "/d/stays"))))
 	upper := get(t, c, layerOf(pack(t, file("d/.wh.gone", ""), file("e/.wh..wh..opq", ""), file("e/new", "5"), file(".wh.g", ""), dir("s", 0o1777))))

@@ -52,6 +52,21 @@ func link(kind byte, name, to string) tar.Header {
 	return tar.Header{Typeflag: kind, Name: name, Linkname: to, Mode: 0o777}
 }
 
+// tempDir is one that is removed even if its own modes forbid that.
+func tempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "imglint-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := removeTree(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 // isRoot: the tests that make whiteouts of the owned kind need it.
 var isRoot = os.Geteuid() == 0
 
@@ -135,7 +150,7 @@ func TestUnpack(t *testing.T) {
 				if owned && !isRoot {
 					t.Skip("only root can give files away")
 				}
-				into := t.TempDir()
+				into := tempDir(t)
 				if _, err := unpack(bytes.NewReader(pack(t, tt.entries...)), into, owned, DefaultLimits); err != nil {
 					t.Fatal(err)
 				}
@@ -153,7 +168,7 @@ func TestUnpackAttributes(t *testing.T) {
 	content := pack(t,
 		tar.Header{Typeflag: tar.TypeDir, Name: "d", Mode: 0o750, Uid: 7, Gid: 8, ModTime: at},
 		tar.Header{Typeflag: tar.TypeReg, Name: "d/su", Mode: 0o4755, Uid: 1000, Gid: 1001, ModTime: at, Uname: "x"})
-	into := t.TempDir()
+	into := tempDir(t)
 	known, err := unpack(bytes.NewReader(content), into, isRoot, DefaultLimits)
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +210,7 @@ func TestUnpackRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := unpack(bytes.NewReader(tt.content), t.TempDir(), false, tt.limits)
+			_, err := unpack(bytes.NewReader(tt.content), tempDir(t), false, tt.limits)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
@@ -217,7 +232,7 @@ func FuzzUnpack(f *testing.F) {
 	w.Close()
 	f.Add(z.Bytes())
 	f.Fuzz(func(t *testing.T, content []byte) {
-		outer := t.TempDir()
+		outer := tempDir(t)
 		inner := filepath.Join(outer, "a", "b")
 		if err := os.MkdirAll(inner, 0o755); err != nil {
 			t.Fatal(err)
