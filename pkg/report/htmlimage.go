@@ -83,11 +83,19 @@ func (v *imageView) addFacts(r Result) {
 	}
 	v.Answers = answers(f)
 	if len(v.Answers) == 0 {
-		v.Silence = "Nothing listened, so nothing answered."
+		v.Silence = silence(f.Target.Endpoint.Port)
 	}
 	v.Log = logOf(f.Run, r.Findings)
 	v.Timeline = timelineOf(v.ID, f, v.Log)
 	v.Processes = processes(f.Run)
+}
+
+// silence says why nothing was asked of the endpoint.
+func silence(port int) string {
+	if port == 0 {
+		return "There is no port to ask."
+	}
+	return fmt.Sprintf("Nothing listened on port %d, so nothing answered.", port)
 }
 
 func targetName(t facts.Target) string {

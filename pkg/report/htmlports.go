@@ -129,10 +129,12 @@ func reached(f *facts.Facts, n int) stepView {
 
 // program is the name by which people know a process: of a script, the script.
 func program(argv []string) string {
-	if len(argv) == 0 {
+	words := strings.Fields(strings.Join(argv[:min(1, len(argv))], ""))
+	if len(words) == 0 {
 		return ""
 	}
-	name := path.Base(argv[0])
+	// Some write a title there: "nginx: master process", "puma 5.6.5 (tcp://…".
+	name := path.Base(strings.TrimSuffix(words[0], ":"))
 	if len(argv) > 1 && !strings.HasPrefix(argv[1], "-") && interpreters[strings.TrimRight(name, "0123456789.")] {
 		name = path.Base(argv[1])
 	}

@@ -46,36 +46,48 @@ func processes(run *facts.Run) []processView {
 		}
 		children[parent] = append(children[parent], pid)
 	}
-	return branch(run, last, children, 0, 0)
+	t := tree{run: run, listeners: run.Listeners(), last: last, children: children}
+	return t.branch(0, 0)
 }
 
-func branch(run *facts.Run, last map[int]facts.Process, children map[int][]int, parent, depth int) []processView {
+// tree is what the branches are made of.
+type tree struct {
+	run       *facts.Run
+	listeners []facts.Listener
+	last      map[int]facts.Process
+	children  map[int][]int
+}
+
+func (t tree) branch(parent, depth int) []processView {
 	if depth == maxDepth {
 		return nil
 	}
 	var all []processView
-	for _, pid := range children[parent] {
-		p := last[pid]
+	for _, pid := range t.children[parent] {
+		p := t.last[pid]
 		all = append(all, processView{
-			PID: pid, Command: clip(clean(strings.Join(p.Argv, " ")), 200), Notes: processNotes(run, p),
-			Children: branch(run, last, children, pid, depth+1),
+			PID: pid, Command: clip(clean(strings.Join(p.Argv, " ")), 200), Notes: t.notes(p),
+			Children: t.branch(pid, depth+1),
 		})
 	}
 	return all
 }
 
-func processNotes(run *facts.Run, p facts.Process) string {
+func (t tree) notes(p facts.Process) string {
 	var notes []string
 	if p.UID != 0 {
 		notes = append(notes, fmt.Sprintf("user %d", p.UID))
 	}
-	for _, l := range run.Listeners() {
-		if note := "listens on " + clip(clean(l.Address()), 80); l.PID == p.PID && !slices.Contains(notes, note) && len(notes) < 6 {
+	for _, l := range t.listeners {
+		if l.PID != p.PID {
+			continue
+		}
+		if note := "listens on " + clip(clean(l.Address()), 80); !slices.Contains(notes, note) && len(notes) < 6 {
 			notes = append(notes, note)
 		}
 	}
-	if p.PID == 1 && run.Exit != nil {
-		notes = append(notes, clean(exitText(run.Exit)))
+	if p.PID == 1 && t.run.Exit != nil {
+		notes = append(notes, clean(exitText(t.run.Exit)))
 	}
 	return strings.Join(notes, " · ")
 }
