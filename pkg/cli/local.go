@@ -60,7 +60,7 @@ func (f *flags) sources(ctx context.Context, io IO, arguments []string, options 
 	}
 	here := []lint.Source{
 		lint.FromStorage(io.In),
-		lint.FromDockerfiles(lint.Build{Target: f.target, Args: args, Checks: !f.noBuildChecks, Base: bases.Config}),
+		lint.FromDockerfiles(lint.Build{Target: f.target, Args: args, Checks: !f.noBuildChecks, Base: bases.Open}),
 	}
 	if !slices.ContainsFunc(arguments, elsewhere) {
 		return here, closeBases, nil

@@ -25,7 +25,9 @@ type builder struct {
 	env     map[string]string // ENV, of the base too when it is known
 	args    map[string]string // ARG of the present stage
 	stage   int
-	cwd     string // absolute; "": not known
+	cwd     string   // absolute; "": not known
+	copied  []string // directories that were filled from the build context
+	ran     bool     // there was a RUN
 }
 
 // begin takes over what the base image sets.
@@ -174,6 +176,7 @@ func (b *builder) copy(c instructions.SourcesAndDest, mode, chown string, opaque
 		b.deeds = append(b.deeds, deed{copied: &m})
 		if m.dir {
 			b.made(m.dest)
+			b.copied = append(b.copied, m.dest)
 		}
 		b.made(path.Dir(m.dest))
 	}

@@ -13,11 +13,12 @@ import (
 )
 
 // Files is the file system that building the Dockerfile would give, as far as
-// the Dockerfile and its build context tell: the files that COPY and ADD bring
-// from the context, with the modes that chmod in a RUN gives them. Everything
-// else, and what a RUN that is not understood may have changed, answers
-// facts.ErrNotExamined; nothing is built. A nil context has no files.
-func Files(ctx context.Context, src []byte, o Options, buildContext fs.FS) (fs.FS, error) {
+// the Dockerfile, its build context and the base image tell: the files that COPY
+// and ADD bring from the context, with the modes that chmod in a RUN gives them,
+// and below them the base's. Everything else, and what a RUN that is not
+// understood may have changed, answers facts.ErrNotExamined; nothing is built. A
+// nil context or base has no files that are known.
+func Files(ctx context.Context, src []byte, o Options, buildContext, base fs.FS) (fs.FS, error) {
 	f, err := read(src, o)
 	if err != nil {
 		return nil, fmt.Errorf("read Dockerfile %q: %w", o.File, err)
@@ -35,7 +36,8 @@ func Files(ctx context.Context, src []byte, o Options, buildContext fs.FS) (fs.F
 	for _, s := range p.steps {
 		b.step(s)
 	}
-	return &tree{deeds: b.deeds, context: b.context, dirs: b.dirs, scratch: strings.EqualFold(p.base, "scratch")}, nil
+	below := &ground{image: p.base, files: base, copied: b.copied, ran: b.ran}
+	return &tree{deeds: b.deeds, context: b.context, dirs: b.dirs, ground: below}, nil
 }
 
 // deed is what one step did to the file system. Exactly one of its parts is set.
@@ -67,7 +69,7 @@ type tree struct {
 	deeds   []deed
 	context *buildContext
 	dirs    map[string]bool // which certainly exist
-	scratch bool
+	ground  *ground
 }
 
 var errUnknownStep = fmt.Errorf("nothing was built, and the Dockerfile does not tell: %w", facts.ErrNotExamined)
@@ -86,6 +88,17 @@ func (t *tree) lookup(op, name string) (*leaf, error) {
 }
 
 func (t *tree) find(name string) (*leaf, error) {
+	found, modes, err := t.above(name)
+	if found != nil || err != nil {
+		return found, err
+	}
+	return t.ground.find(name, modes)
+}
+
+// above looks through the steps, the last one first. When none of them made
+// the path it has neither a leaf nor an error, but what they did to the mode of
+// a file of the base image.
+func (t *tree) above(name string) (*leaf, []chmod, error) {
 	var modes []chmod
 	for i := len(t.deeds) - 1; i >= 0; i-- {
 		d := t.deeds[i]
@@ -93,28 +106,22 @@ func (t *tree) find(name string) (*leaf, error) {
 		case d.chmod != nil && d.chmod.reaches(name):
 			modes = append(modes, *d.chmod)
 		case d.unknown != "" && within(name, d.unknown):
-			return nil, errUnknownStep
+			return nil, nil, errUnknownStep
 		case d.copied != nil:
 			found, err := t.context.entry(*d.copied, name)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			for j := len(modes) - 1; j >= 0; j-- {
-				found.mode = modes[j].apply(found.mode)
-			}
-			return found, nil
+			return found.changed(modes), nil, nil
 		}
 	}
 	if t.dirs[name] || name == "." {
-		return &leaf{mode: fs.ModeDir | 0o755, owned: name == "."}, nil
+		return &leaf{mode: fs.ModeDir | 0o755, owned: name == "."}, nil, nil
 	}
-	if t.scratch {
-		return nil, fs.ErrNotExist
-	}
-	return nil, errUnknownStep
+	return nil, modes, nil
 }
 
 // within reports whether name is dir or below it.

@@ -99,7 +99,7 @@ func TestFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			files, err := Files(t.Context(), []byte(c.src), Options{File: "Dockerfile", BuildArgs: map[string]string{"GIVEN": "/given"}}, contextFiles)
+			files, err := Files(t.Context(), []byte(c.src), Options{File: "Dockerfile", BuildArgs: map[string]string{"GIVEN": "/given"}}, contextFiles, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +120,7 @@ func TestFilesWithBase(t *testing.T) {
 	base := func(context.Context, string) (facts.Image, error) {
 		return facts.Image{Config: facts.Config{WorkingDir: "/srv", Env: []string{"HOME=/home/app"}}}, nil
 	}
-	files, err := Files(t.Context(), []byte("FROM x\nCOPY run .\nCOPY run $HOME/\n"), Options{Base: base}, contextFiles)
+	files, err := Files(t.Context(), []byte("FROM x\nCOPY run .\nCOPY run $HOME/\n"), Options{Base: base}, contextFiles, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,9 +131,65 @@ func TestFilesWithBase(t *testing.T) {
 	}
 }
 
+// TestFilesOfBase: what the base image has is below what the Dockerfile adds.
+func TestFilesOfBase(t *testing.T) {
+	t.Parallel()
+	base := fstest.MapFS{
+		"usr/bin/tool": {Data: []byte("TOOL"), Mode: 0o755}, "r": {Data: []byte("LOW"), Mode: 0o600}, "etc/conf": {Data: []byte("conf"), Mode: 0o644},
+		"bin": {Data: []byte("usr/bin"), Mode: fs.ModeSymlink | 0o777},
+	}
+	for name, c := range map[string]struct {
+		src  string
+		want map[string]string
+	}{
+		"no run":      {"FROM x\nCOPY run /r\n", map[string]string{"r": "rwxr-xr-x RUN", "usr/bin/tool": "rwxr-xr-x TOOL", "usr/bin/none": "absent", "etc/conf": "rw-r--r-- conf"}},
+		"quiet run":   {"FROM x\nCOPY . /app\nRUN pip install x\n", map[string]string{"usr/bin/tool": "rwxr-xr-x TOOL", "usr/bin/none": "unknown", "app/none": "absent", "app/run": "rwxr-xr-x RUN"}},
+		"unclear run": {"FROM x\nRUN make\n", map[string]string{"usr/bin/tool": "unknown", "r": "unknown"}},
+		"chmod":       {"FROM x\nRUN chmod +x /etc/conf\n", map[string]string{"etc/conf": "rwxr-xr-x conf"}},
+	} {
+		files, err := Files(t.Context(), []byte(c.src), Options{}, contextFiles, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for name := range c.want {
+			got[name] = say(t, files, name)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if link, err := fs.ReadLink(files, "bin"); name == "no run" && (link != "usr/bin" || err != nil) {
+			t.Errorf("%s: readlink bin: %q, %v", name, link, err)
+		}
+	}
+}
+
+// TestOwnDirectory: in what only the build context fills, what is not copied is
+// not there; an official base image has no such directory.
+func TestOwnDirectory(t *testing.T) {
+	t.Parallel()
+	for src, want := range map[string]string{
+		"FROM python:3.12\nWORKDIR /app\nRUN pip install x\nCOPY . .\n":                 "absent",
+		"FROM docker.io/library/python:3.12\nWORKDIR /app\nCOPY . .\n":                  "absent",
+		"FROM python:3.12\nWORKDIR /app\nRUN make\nCOPY . .\n":                          "unknown",
+		"FROM python:3.12\nWORKDIR /app\nCOPY . .\nRUN make\n":                          "unknown",
+		"FROM python:3.12\nWORKDIR /app\nCOPY run .\n":                                  "unknown",
+		"FROM example.org/base\nWORKDIR /app\nCOPY . .\n":                               "unknown",
+		"FROM python:3.12 AS b\nFROM python:3.12\nCOPY . /app\nCOPY --from=b /x /app\n": "unknown",
+	} {
+		files, err := Files(t.Context(), []byte(src), Options{}, contextFiles, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := say(t, files, "app/gunicorn.conf.py"); got != want {
+			t.Errorf("%q: %s, want %s", src, got, want)
+		}
+	}
+}
+
 func TestFilesWithoutContext(t *testing.T) {
 	t.Parallel()
-	files, err := Files(t.Context(), []byte("FROM x\nCOPY run /r\nWORKDIR /w\n"), Options{}, nil)
+	files, err := Files(t.Context(), []byte("FROM x\nCOPY run /r\nWORKDIR /w\n"), Options{}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +200,7 @@ func TestFilesWithoutContext(t *testing.T) {
 
 func TestOwner(t *testing.T) {
 	t.Parallel()
-	files, err := Files(t.Context(), []byte("FROM x\nCOPY run /r\nCOPY --chown=app run /a\n"), Options{}, contextFiles)
+	files, err := Files(t.Context(), []byte("FROM x\nCOPY run /r\nCOPY --chown=app run /a\n"), Options{}, contextFiles, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +231,7 @@ func TestContextStaysInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	files, err := Files(t.Context(), []byte("FROM scratch\nCOPY . /\nCOPY out/secret /s\n"), Options{}, root.FS())
+	files, err := Files(t.Context(), []byte("FROM scratch\nCOPY . /\nCOPY out/secret /s\n"), Options{}, root.FS(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +278,7 @@ func FuzzFiles(f *testing.F) {
 	f.Add("FROM x\nWORKDIR /app\nCOPY . .\nRUN chmod -R +x /app\n", "app/run")
 	f.Add("FROM scratch\nADD a* [b ./\nCOPY <<E /e\nx\nE\n", "e")
 	f.Fuzz(func(t *testing.T, src, name string) {
-		files, err := Files(t.Context(), []byte(src), Options{}, contextFiles)
+		files, err := Files(t.Context(), []byte(src), Options{}, contextFiles, nil)
 		if err == nil {
 			_, _ = fs.ReadFile(files, name) // must not panic
 			_, _ = fs.Stat(files, name)

@@ -12,12 +12,24 @@ type leaf struct {
 	name  string
 	size  int64
 	mode  fs.FileMode
-	owned bool // by root, which is certain
+	owned bool        // by root, which is certain
+	base  fs.FileInfo // of a file of the base image
 	open  func() (io.ReadCloser, error)
+}
+
+// changed applies changes of the mode, the last one first in the list.
+func (e *leaf) changed(modes []chmod) *leaf {
+	for i := len(modes) - 1; i >= 0; i-- {
+		e.mode = modes[i].apply(e.mode)
+	}
+	return e
 }
 
 // info describes the entry. Only a file whose owner is certain tells it.
 func (e *leaf) info() fs.FileInfo {
+	if e.base != nil && e.base.Mode() == e.mode {
+		return e.base
+	}
 	if e.owned {
 		return rootsInfo{entryInfo{e}}
 	}

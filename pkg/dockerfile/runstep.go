@@ -34,6 +34,7 @@ func (c *chmod) reaches(name string) bool {
 // run notes a RUN: chmod where it is plain, nothing for commands that leave
 // copied files alone, and else that anything may have changed.
 func (b *builder) run(c *instructions.RunCommand) {
+	b.ran = true
 	calls, ok := callsOf(c)
 	var deeds []deed
 	for _, words := range calls {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -16,8 +17,8 @@ import (
 // without it imglint says less, and not nothing.
 const basePatience = 8 * time.Second
 
-// Bases reads the configs of base images, each once: from the engine, else
-// from the registry.
+// Bases reads base images, each once: from the engine with their files, else
+// the config from the registry. Close it at the end.
 type Bases struct {
 	Host    string // of the engine; "" finds it
 	Version string
@@ -25,30 +26,33 @@ type Bases struct {
 	mu     sync.Mutex
 	engine *engine.Engine
 	dialed bool
-	known  map[string]baseConfig
+	known  map[string]baseImage
+	opened []*engine.Image
 }
 
-type baseConfig struct {
+type baseImage struct {
 	facts facts.Image
+	files fs.FS
 	err   error
 }
 
-// Config returns what a base image sets.
-func (b *Bases) Config(ctx context.Context, ref string) (facts.Image, error) {
+// Open returns what a base image sets, and its files when the engine has it: a
+// registry would have to be asked for whole layers.
+func (b *Bases) Open(ctx context.Context, ref string) (facts.Image, fs.FS, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if found, ok := b.known[ref]; ok {
-		return found.facts, found.err
+	found, ok := b.known[ref]
+	if !ok {
+		found = b.read(ctx, ref)
+		if b.known == nil {
+			b.known = map[string]baseImage{}
+		}
+		b.known[ref] = found
 	}
-	found, err := b.read(ctx, ref)
-	if b.known == nil {
-		b.known = map[string]baseConfig{}
-	}
-	b.known[ref] = baseConfig{found, err}
-	return found, err
+	return found.facts, found.files, found.err
 }
 
-func (b *Bases) read(ctx context.Context, ref string) (facts.Image, error) {
+func (b *Bases) read(ctx context.Context, ref string) baseImage {
 	if !b.dialed {
 		b.dialed = true
 		// A second connection: this one starts nothing.
@@ -56,30 +60,35 @@ func (b *Bases) read(ctx context.Context, ref string) (facts.Image, error) {
 			b.engine = e
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, basePatience)
-	defer cancel()
 	if b.engine != nil {
 		img, err := b.engine.Open(ctx, ref)
 		if err == nil {
-			return img.Facts(), img.Close(ctx)
+			b.opened = append(b.opened, img)
+			return baseImage{facts: img.Facts(), files: img.Files()}
 		}
 		if !errors.Is(err, engine.ErrNoImage) {
-			return facts.Image{}, fmt.Errorf("read base image: %w", err)
+			return baseImage{err: fmt.Errorf("read base image: %w", err)}
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, basePatience)
+	defer cancel()
 	img, err := image.Registry(ctx, ref, image.Options{UserAgent: "imglint/" + b.Version})
 	if err != nil {
-		return facts.Image{}, fmt.Errorf("read base image: %w", err)
+		return baseImage{err: fmt.Errorf("read base image: %w", err)}
 	}
-	return img.Facts(), img.Close(ctx)
+	return baseImage{facts: img.Facts(), err: img.Close(ctx)}
 }
 
-// Close disconnects.
+// Close removes what reading made and disconnects.
 func (b *Bases) Close(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.engine == nil {
-		return nil
+	var faults []error
+	for _, img := range b.opened {
+		faults = append(faults, img.Close(ctx))
 	}
-	return b.engine.Close(ctx)
+	if b.engine != nil {
+		faults = append(faults, b.engine.Close(ctx))
+	}
+	return errors.Join(faults...)
 }

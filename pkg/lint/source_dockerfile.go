@@ -28,7 +28,9 @@ type Build struct {
 	Args   map[string]string
 	// Checks adds BuildKit's own build checks to the findings.
 	Checks bool
-	Base   func(ctx context.Context, ref string) (facts.Image, error)
+	// Base reads a base image: its config, and its files where they are cheap
+	// to have, else nil.
+	Base func(ctx context.Context, ref string) (facts.Image, fs.FS, error)
 }
 
 // FromDockerfiles computes the images that Dockerfiles would give.
@@ -59,14 +61,15 @@ func (b builds) Open(ctx context.Context, name string) (Image, error) {
 }
 
 func (b builds) compute(ctx context.Context, name string, file Dockerfile, dirs []string) (Image, error) {
-	img := &unbuilt{file: file}
+	img := &unbuilt{file: file, bases: map[string]fs.FS{}}
 	options := dockerfile.Options{
 		File: file.Name, Target: b.Target, BuildArgs: b.Args,
 		Base: func(ctx context.Context, ref string) (facts.Image, error) {
 			if b.Base == nil {
 				return facts.Image{}, errors.New("base images are not read")
 			}
-			base, err := b.Base(ctx, ref)
+			base, files, err := b.Base(ctx, ref)
+			img.bases[ref] = files
 			if err != nil {
 				img.baseErr = err
 			}
@@ -78,6 +81,7 @@ func (b builds) compute(ctx context.Context, name string, file Dockerfile, dirs 
 		return nil, err
 	}
 	img.facts.Ref, img.facts.Source = name, SourceDockerfile
+	img.base = img.bases[dockerfile.BaseName(img.at.Base)]
 	if err := img.open(ctx, options, dirs); err != nil {
 		return nil, err
 	}
@@ -95,6 +99,8 @@ type unbuilt struct {
 	files   fs.FS
 	root    *os.Root
 	checks  []finding.Finding
+	bases   map[string]fs.FS // files of the base images that are read
+	base    fs.FS            // of the final stage; nil: not known
 	baseErr error
 }
 
@@ -123,7 +129,7 @@ func (u *unbuilt) open(ctx context.Context, o dockerfile.Options, dirs []string)
 		}
 		if dockerfile.HasSources(u.file.Text, o, root.FS()) {
 			u.root = root
-			u.files, err = dockerfile.Files(ctx, u.file.Text, o, root.FS())
+			u.files, err = dockerfile.Files(ctx, u.file.Text, o, root.FS(), u.base)
 			return err
 		}
 		if err := root.Close(); err != nil {
@@ -131,7 +137,7 @@ func (u *unbuilt) open(ctx context.Context, o dockerfile.Options, dirs []string)
 		}
 	}
 	var err error
-	u.files, err = dockerfile.Files(ctx, u.file.Text, o, nil)
+	u.files, err = dockerfile.Files(ctx, u.file.Text, o, nil, u.base)
 	return err
 }
 
