@@ -58,11 +58,15 @@ func open(t *testing.T) *browser {
 		t.Skip(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	profile, err := os.MkdirTemp("", "imglint-browser-*")
+	if err != nil {
+		t.Fatal(err)
+	}
 	in, to := pipe(t)
 	from, out := pipe(t)
 	cmd := exec.CommandContext(ctx, program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
 		"--hide-scrollbars", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-		"--host-resolver-rules=MAP * ~NOTFOUND", "--user-data-dir="+t.TempDir(), "--remote-debugging-pipe", "about:blank")
+		"--host-resolver-rules=MAP * ~NOTFOUND", "--user-data-dir="+profile, "--remote-debugging-pipe", "about:blank")
 	cmd.ExtraFiles = []*os.File{in, out}
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
@@ -78,8 +82,26 @@ func open(t *testing.T) *browser {
 		}
 		cmd.Wait() // it was told to end; its status says nothing
 		cancel()
+		remove(t, profile)
 	})
 	return b
+}
+
+// remove removes a browser's profile, into which its helpers may write for a
+// moment after the browser has ended.
+func remove(t *testing.T, dir string) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(10 * time.Second)
+	for os.RemoveAll(dir) != nil {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Errorf("cannot remove %s", dir)
+			return
+		}
+	}
 }
 
 func pipe(t *testing.T) (r, w *os.File) {

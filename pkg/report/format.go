@@ -3,8 +3,11 @@ package report
 import (
 	"fmt"
 	"io"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/finding"
@@ -79,9 +82,21 @@ func textEach(w io.Writer, a About, r Result) error {
 	return Text(w, r, a.Style)
 }
 
-// ruleURL is where a rule's page can be read.
+// ruleURL is where a rule's page can be read. BuildKit's checks, which have
+// names like JSONArgsRecommended, have theirs at Docker's.
 func ruleURL(id string) string {
-	return "https://github.com/imglint/imglint/blob/main/rules/docs/" + id + ".md"
+	if id != "" && unicode.IsUpper(rune(id[0])) {
+		return "https://docs.docker.com/go/dockerfile/rule/" + url.PathEscape(kebab(id)) + "/"
+	}
+	return site + "/blob/main/rules/docs/" + url.PathEscape(id) + ".md"
+}
+
+// humps are the places in a name where a word begins.
+var humps = regexp.MustCompile(`([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])`)
+
+// kebab turns JSONArgsRecommended into json-args-recommended.
+func kebab(name string) string {
+	return strings.ToLower(humps.ReplaceAllString(name, "$1$3-$2$4"))
 }
 
 // site is the project's home.
@@ -148,4 +163,23 @@ func imagePlatform(f *facts.Facts) string {
 		return ""
 	}
 	return f.Image.Platform()
+}
+
+// ignoredOnly is the result with the findings that the user had left out.
+func ignoredOnly(r Result) Result {
+	only := r
+	only.Findings = nil
+	for _, i := range r.Ignored {
+		only.Findings = append(only.Findings, i.Finding)
+	}
+	return only
+}
+
+// ignoredText tells of a finding that was left out, and why.
+func ignoredText(i Ignored) string {
+	text := i.Rule + ": " + i.Message
+	if i.Reason != "" {
+		text += " (" + i.Reason + ")"
+	}
+	return clean(text)
 }

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/imglint/imglint/pkg/finding"
@@ -41,7 +40,7 @@ type diffView struct{ Class, Mark, Old, New, Text string }
 
 func findingViewOf(f finding.Finding) findingView {
 	v := findingView{
-		Class: f.Severity.String(), Rule: clean(f.Rule), URL: ruleURL(url.PathEscape(f.Rule)), Message: clean(f.Message),
+		Class: f.Severity.String(), Rule: clean(f.Rule), URL: ruleURL(f.Rule), Message: clean(f.Message),
 		Where: clean(strings.TrimSuffix(placed(f.Place), ": ")), Source: sourceLines(f.Place), Detail: clean(f.Detail),
 	}
 	for _, e := range f.Evidence {

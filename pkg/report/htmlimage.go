@@ -29,6 +29,8 @@ type imageView struct {
 	Log             logView
 	Trail           []facts.Step
 	Command         string
+	Survivors       []processView // of the second run
+	Ignored         []term
 	NotChecked      []finding.NotChecked
 	Error           string
 	PlatformAskedBy string
@@ -57,6 +59,9 @@ func imageViewOf(n int, r Result) imageView {
 	}
 	for _, f := range r.Findings {
 		v.Findings = append(v.Findings, findingViewOf(f))
+	}
+	for _, i := range r.Ignored {
+		v.Ignored = append(v.Ignored, term{clean(i.Rule), strings.TrimPrefix(ignoredText(i), clean(i.Rule)+": ")})
 	}
 	for _, c := range r.NotChecked {
 		v.NotChecked = append(v.NotChecked, finding.NotChecked{What: clean(c.What), Why: clean(c.Why)})
@@ -88,6 +93,7 @@ func (v *imageView) addFacts(r Result) {
 	v.Log = logOf(f.Run, r.Findings)
 	v.Timeline = timelineOf(v.ID, f, v.Log)
 	v.Processes = processes(f.Run)
+	v.Survivors = survivors(f.Wrapped)
 }
 
 // silence says why nothing was asked of the endpoint.

@@ -91,3 +91,16 @@ func (t tree) notes(p facts.Process) string {
 	}
 	return strings.Join(notes, " · ")
 }
+
+// survivors are what a second run left in the background.
+func survivors(run *facts.Run) []processView {
+	if run == nil {
+		return nil
+	}
+	t := tree{run: run, listeners: run.Listeners()}
+	var all []processView
+	for _, p := range run.Survivors[:min(len(run.Survivors), maxProcesses)] {
+		all = append(all, processView{PID: p.PID, Command: clip(clean(strings.Join(p.Argv, " ")), 200), Notes: t.notes(p)})
+	}
+	return all
+}

@@ -84,6 +84,9 @@ func suite(a About, r Result) junitSuite {
 			s.Cases = append(s.Cases, ruleCases(a, r, rule)...)
 		}
 	}
+	for _, i := range r.Ignored {
+		s.Cases = append(s.Cases, junitCase{Name: clean(i.Rule) + " (ignored)", Class: s.Name, Time: "0", Skipped: &junitSkipped{ignoredText(i)}})
+	}
 	for _, n := range r.NotChecked {
 		s.Cases = append(s.Cases, junitCase{Name: clean(n.What), Class: s.Name, Time: "0", Skipped: &junitSkipped{clean(n.Why)}})
 	}

@@ -75,6 +75,9 @@ func markdownResult(b *strings.Builder, r Result) {
 	for _, f := range r.Findings {
 		markdownFinding(b, f)
 	}
+	for _, i := range r.Ignored {
+		fmt.Fprintf(b, "- ignored: %s\n", escapeMarkdown(ignoredText(i)))
+	}
 	for _, n := range r.NotChecked {
 		fmt.Fprintf(b, "- not checked: %s: %s\n", escapeMarkdown(n.What), escapeMarkdown(n.Why))
 	}

@@ -69,14 +69,19 @@ type (
 		Message sarifText `json:"message"`
 	}
 	sarifResult struct {
-		RuleID       string            `json:"ruleId"`
-		RuleIndex    int               `json:"ruleIndex"`
-		Level        string            `json:"level"`
-		Message      sarifText         `json:"message"`
-		Locations    []sarifLocation   `json:"locations"`
-		Fingerprints map[string]string `json:"partialFingerprints"`
-		Fixes        []sarifFix        `json:"fixes,omitempty"`
-		Properties   map[string]any    `json:"properties"`
+		RuleID       string             `json:"ruleId"`
+		RuleIndex    int                `json:"ruleIndex"`
+		Level        string             `json:"level"`
+		Message      sarifText          `json:"message"`
+		Locations    []sarifLocation    `json:"locations"`
+		Fingerprints map[string]string  `json:"partialFingerprints"`
+		Fixes        []sarifFix         `json:"fixes,omitempty"`
+		Suppressions []sarifSuppression `json:"suppressions,omitempty"`
+		Properties   map[string]any     `json:"properties"`
+	}
+	sarifSuppression struct {
+		Kind          string `json:"kind"`
+		Justification string `json:"justification,omitempty"`
 	}
 )
 
@@ -103,7 +108,8 @@ func sarif(w io.Writer, a About, results []Result) error {
 }
 
 func sarifRunOf(a About, r Result) sarifRun {
-	list := ruleList(a, []Result{r})
+	ignored := ignoredOnly(r)
+	list := ruleList(a, []Result{r, ignored})
 	run := sarifRun{
 		Tool:        sarifTool{sarifDriver{Name: "imglint", Version: a.Version, URI: site, Rules: []sarifRule{}}},
 		Automation:  sarifAutomation{ID: sarifID(r)},
@@ -123,7 +129,24 @@ func sarifRunOf(a About, r Result) sarifRun {
 		result.RuleIndex = index[f.Rule]
 		run.Results = append(run.Results, result)
 	}
+	marks = fingerprints(ignored)
+	for i, f := range ignored.Findings {
+		result := sarifFinding(r, f, marks[i])
+		result.RuleIndex = index[f.Rule]
+		result.Suppressions = []sarifSuppression{suppression(r, r.Ignored[i])}
+		run.Results = append(run.Results, result)
+	}
 	return run
+}
+
+// suppression says why a finding is left out elsewhere: in the source means in
+// the Dockerfile.
+func suppression(r Result, i Ignored) sarifSuppression {
+	s := sarifSuppression{Kind: "external", Justification: clean(i.Reason)}
+	if i.Place.File != "" && strings.HasPrefix(i.From, i.Place.File+":") {
+		s.Kind = "inSource"
+	}
+	return s
 }
 
 // sarifID ends in a slash: what stands before it is the category.
@@ -138,11 +161,12 @@ func sarifID(r Result) string {
 func sarifRuleOf(r Rule) sarifRule {
 	rule := sarifRule{
 		ID: r.ID, Short: sarifText{Text: r.Title}, Full: sarifText{Text: fullDescription(r)},
+		HelpURI:    ruleURL(r.ID),
 		Default:    sarifDefault{Level: sarifLevel(r.Severity)},
 		Properties: map[string]any{"tags": []string{"container", "reliability"}, "precision": "high", "problem.severity": problemSeverity(r.Severity)},
 	}
 	if r.Page != "" {
-		rule.Help, rule.HelpURI = &sarifText{Text: r.Page, Markdown: r.Page}, ruleURL(r.ID)
+		rule.Help = &sarifText{Text: r.Page, Markdown: r.Page}
 	}
 	return rule
 }
