@@ -48,6 +48,7 @@ type IO struct {
 	Out, Err io.Writer
 	// Terminal reports whether Out and Err are terminals, and Err's width in columns.
 	OutTerminal, ErrTerminal bool
+	InTerminal               bool
 	Width                    func() int
 	Getenv                   func(string) string
 }

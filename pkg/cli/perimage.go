@@ -24,6 +24,9 @@ func (s *settings) named(arguments []string) []string {
 // options are what the linter wants to know about one image.
 func (s *settings) options(ref string) (lint.Options, error) {
 	image := s.file.Image(ref)
+	if name, ok := s.standIns[ref]; ok {
+		image = s.file.Image(name)
+	}
 	f, err := s.flags(image)
 	if err != nil {
 		return lint.Options{}, err

@@ -24,6 +24,24 @@ type settings struct {
 	getenv func(string) string
 	file   *config.File // never nil
 	now    time.Time
+	// standIns are Dockerfiles that are checked for want of the image.
+	standIns map[string]string
+}
+
+// folder is where the config file is, else the working directory.
+func (s *settings) folder() string {
+	if s.file.Dir == "" {
+		return "."
+	}
+	return shortest(s.file.Dir)
+}
+
+// standIn makes the settings of an image hold for its Dockerfile.
+func (s *settings) standIn(dockerfile, image string) {
+	if s.standIns == nil {
+		s.standIns = map[string]string{}
+	}
+	s.standIns[dockerfile] = image
 }
 
 // origin tells for each flag where its value comes from, for a reader.
