@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -99,7 +100,7 @@ func (d digested) Uncompressed() (io.ReadCloser, error) {
 // sources are all ways to an image.
 var sources = map[string]func(*testing.T) opened{
 	"registry": func(t *testing.T) opened {
-		server := httptest.NewServer(registry.New())
+		server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 		t.Cleanup(server.Close)
 		ref := strings.TrimPrefix(server.URL, "http://") + "/app:1"
 		parsed, err := name.ParseReference(ref)
