@@ -22,7 +22,7 @@ var ExitsAtOnce = &rule.Rule{
 	Title:    "the container exited before it answered",
 	Severity: finding.Error,
 	Needs:    rule.NeedsRun,
-	After:    []*rule.Rule{NoCommand, CommandNotFound, CommandNotExecutable, WrongArchitecture, UnexpandedVariable, InteractiveCommand, Daemonizes, OutOfMemory, MissingEnvironment, UnreachableDependency},
+	After:    []*rule.Rule{NoCommand, CommandNotFound, CommandNotExecutable, WrongArchitecture, UnexpandedVariable, InteractiveCommand, Daemonizes, OutOfMemory, PrivilegedPort, MissingEnvironment, UnreachableDependency},
 	Check:    checkExitsAtOnce,
 }
 

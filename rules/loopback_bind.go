@@ -29,6 +29,7 @@ var LoopbackBind = &rule.Rule{
 
 func checkLoopbackBind(p *rule.Pass) {
 	if passed(p) {
+		checkedInside(p)
 		return
 	}
 	if p.Run == nil {
@@ -57,7 +58,34 @@ func checkLoopbackBind(p *rule.Pass) {
 	})
 }
 
+// checkedInside is for platforms whose check reaches 127.0.0.1.
+func checkedInside(p *rule.Pass) {
+	here := on(tcp(p), p.Target.Endpoint.Port)
+	if !p.Target.LoopbackReached || len(here) == 0 || len(public(here)) > 0 {
+		return
+	}
+	l := here[0]
+	if l.Scope() != facts.ScopeLoopback {
+		return
+	}
+	f := finding.Finding{
+		Severity: finding.Note,
+		Message:  fmt.Sprintf("%s listens on %s: %s asks there, other platforms do not reach it", owner(p, l), l.Address(), platformName(p)),
+		Place:    bindPlace(p, reason(p, l.Port)),
+		Evidence: []finding.Evidence{sight(p, l)},
+		Fix:      publicFix(p, l.Port),
+	}
+	if !p.Target.LoopbackServed {
+		f.Severity = finding.Warning
+		f.Message = fmt.Sprintf("%s listens on %s: the check of %s is made inside and passes, but its users' requests come from outside and will not arrive", owner(p, l), l.Address(), platformName(p))
+	}
+	p.Report(f)
+}
+
 func predictLoopbackBind(p *rule.Pass) {
+	if p.Target.LoopbackReached {
+		return
+	}
 	if !predictable(p) || p.Launch.Ends != "" || p.Prediction.Daemonizes == facts.Yes {
 		return
 	}

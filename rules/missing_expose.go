@@ -23,7 +23,7 @@ var MissingExpose = &rule.Rule{
 }
 
 func checkMissingExpose(p *rule.Pass) {
-	if p.Target.Endpoint.Port != 0 || len(p.Image.Config.Exposed) > 0 {
+	if p.Target.Endpoint.Port != 0 || p.Target.Endpoint.Named || len(p.Image.Config.Exposed) > 0 {
 		return
 	}
 	f := finding.Finding{

@@ -21,7 +21,7 @@ var StatusRefused = &rule.Rule{
 	Title:    "answers with a status that the platform refuses",
 	Severity: finding.Error,
 	Needs:    rule.NeedsRun,
-	After:    []*rule.Rule{Daemonizes, OutOfMemory, ExitsAtOnce},
+	After:    []*rule.Rule{Daemonizes, OutOfMemory, ExitsAtOnce, HostRefused, HTTPSRedirect},
 	Check:    checkStatusRefused,
 }
 

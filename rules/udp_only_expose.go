@@ -26,7 +26,7 @@ var UDPOnlyExpose = &rule.Rule{
 
 func checkUDPOnlyExpose(p *rule.Pass) {
 	ports := p.Image.Config.Exposed
-	if p.Target.Endpoint.Port != 0 || len(ports) == 0 || len(exposedTCP(p)) > 0 {
+	if p.Target.Endpoint.Port != 0 || p.Target.Endpoint.Named || len(ports) == 0 || len(exposedTCP(p)) > 0 {
 		return
 	}
 	names := make([]string, len(ports))

@@ -28,7 +28,7 @@ var UnexposedPort = &rule.Rule{
 
 func checkUnexposedPort(p *rule.Pass) {
 	endpoint := p.Target.Endpoint.Port
-	if endpoint == 0 || passed(p) {
+	if endpoint == 0 || p.Target.Endpoint.Injected || passed(p) {
 		return
 	}
 	if p.Run == nil {
@@ -54,7 +54,7 @@ func predictUnexposedPort(p *rule.Pass, endpoint int) {
 		return
 	}
 	for _, l := range listens {
-		if l.Port == 0 || l.Port == endpoint || exposed(p, l.Port) {
+		if l.Port == 0 || l.Port == endpoint || exposed(p, endpoint) && exposed(p, l.Port) {
 			return
 		}
 	}
@@ -66,6 +66,9 @@ func predictUnexposedPort(p *rule.Pass, endpoint int) {
 // otherExposed reports whether another exposed port has a listener: that is
 // the wrong endpoint port, not an unexposed one.
 func otherExposed(p *rule.Pass, listeners []facts.Listener) bool {
+	if !exposed(p, p.Target.Endpoint.Port) {
+		return false
+	}
 	for _, l := range listeners {
 		if exposed(p, l.Port) {
 			return true
@@ -82,11 +85,26 @@ func unexposed(p *rule.Pass, endpoint, port int, who string) finding.Finding {
 			Fix:     &finding.Fix{Description: fmt.Sprintf("set the endpoint's port to %d, or make %s listen on %d", port, who, endpoint)},
 		}
 	}
+	if !exposed(p, endpoint) {
+		return finding.Finding{
+			Message: fmt.Sprintf("%s listens on port %d, but %s asks port %d (%s)", who, port, platformName(p), endpoint, p.Target.Endpoint.ChosenBy),
+			Place:   where(p),
+			Fix:     &finding.Fix{Description: portFix(p, port, endpoint, who)},
+		}
+	}
 	return finding.Finding{
 		Message: fmt.Sprintf("%s listens on port %d, but the image exposes %d, and that is where the health check goes", who, port, endpoint),
 		Place:   finding.Place{Field: finding.FieldExpose, Words: strconv.Itoa(endpoint)},
 		Fix:     exposeFix(port, udpPorts(p)),
 	}
+}
+
+// portFix is for platforms that do not read EXPOSE, or found none.
+func portFix(p *rule.Pass, port, endpoint int, who string) string {
+	if settings := p.Target.Settings.Port; len(settings) > 0 {
+		return fmt.Sprintf("set the port of the platform to %d (%s), or make %s listen on %d", port, settings[0], who, endpoint)
+	}
+	return fmt.Sprintf("make %s listen on %d, or set the port of the platform to %d", who, endpoint, port)
 }
 
 func udpPorts(p *rule.Pass) []facts.Port {

@@ -52,6 +52,9 @@ func lintImages(ctx context.Context, io IO, settings *settings, images []string)
 		results: make([]report.Result, len(images)), outputs: outputs, failOn: failOn,
 		settings: settings, options: each,
 	}
+	if platforms, _ := f.platforms(); len(platforms) > 1 { // options refused wrong names
+		return s.matrices(ctx, images, platforms)
+	}
 	if err := s.run(ctx, images); err != nil {
 		return err
 	}

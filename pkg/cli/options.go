@@ -28,9 +28,11 @@ func (f *flags) options(getenv func(string) string) (lint.Options, finding.Sever
 	if err != nil {
 		return o, 0, usage("--fail-on: %w", err)
 	}
-	if o.Platform, err = platform.Load(f.platform); err != nil {
-		return o, 0, usage("--platform: %w", err)
+	platforms, err := f.platforms()
+	if err != nil {
+		return o, 0, err
 	}
+	o.Platform, o.Service = platforms[0], f.service
 	for _, step := range []func(*lint.Options) error{f.numbers, f.ignores, f.limits, f.sourceFile} {
 		if err := step(&o); err != nil {
 			return o, 0, err

@@ -13,6 +13,7 @@ import (
 // flags are the root command's flags as typed.
 type flags struct {
 	platform   string
+	service    string
 	port       int
 	path       string
 	strict     bool
@@ -96,7 +97,8 @@ func newRoot(io IO) *cobra.Command {
 func (f *flags) register(root *cobra.Command) {
 	set := root.Flags()
 	set.SortFlags = false
-	set.StringVar(&f.platform, "platform", "aptible", "the container `NAME` to judge for (see imglint platforms)")
+	set.StringVar(&f.platform, "platform", "aptible", "the container platform `NAME` to judge for (see imglint platforms); a,b,c or all prints a matrix")
+	set.StringVar(&f.service, "service", "", "the `NAME` of the Procfile's line to start (default: each of them)")
 	set.IntVar(&f.port, "port", 0, "the endpoint's `PORT`, instead of the one the platform picks from EXPOSE")
 	set.StringVar(&f.path, "path", "", "the `PATH` that is asked")
 	set.BoolVar(&f.strict, "strict", false, "judge by the platform's strict health check")

@@ -59,6 +59,8 @@ type Endpoint struct {
 	Injected bool `json:"injected,omitempty"`
 	// Named: whoever deploys the image names the port; EXPOSE is not read.
 	Named bool `json:"named,omitempty"`
+	// Scanned: the platform looks for open ports, and any that others can reach will do.
+	Scanned bool `json:"scanned,omitempty"`
 }
 
 // Probe is the request the platform makes.

@@ -70,6 +70,11 @@ func (f fixture) confirm(t *testing.T, e *engine.Engine) {
 		}
 	}()
 	began := time.Now()
+	services, err := servicesOf(img, o)
+	if err != nil || len(services) != 1 {
+		t.Fatalf("services %v, %v: a fixture is about one", services, err)
+	}
+	o.service = services[0]
 	c := &check{Options: o, image: img, watch: quiet{}}
 	if err := c.do(t.Context()); err != nil {
 		t.Fatal(err)

@@ -84,6 +84,8 @@ func (f fixture) options(t *testing.T) Options {
 	set := flag.NewFlagSet(f.name, flag.ContinueOnError)
 	name := set.String("platform", "aptible", "")
 	set.IntVar(&o.Overrides.Port, "port", 0, "")
+	set.StringVar(&o.Overrides.Path, "path", "", "")
+	set.StringVar(&o.Service, "service", "", "")
 	set.BoolVar(&o.Overrides.Strict, "strict", false, "")
 	set.DurationVar(&o.Overrides.BootWindow, "boot-window", 0, "")
 	memory := set.String("memory", "", "")

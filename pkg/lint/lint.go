@@ -79,6 +79,10 @@ type Options struct {
 	// Command replaces the image's CMD, as the words behind docker run IMAGE
 	// do; nil: it does not.
 	Command []string
+	// Service is the line of a Procfile to start; "": each of them.
+	Service string
+
+	service platform.Service // the line that a check is about
 }
 
 // Dockerfile is the file that the image may have been built from.
@@ -139,8 +143,17 @@ func (l *Linter) Lint(ctx context.Context, ref string, w Watcher) (result report
 		return result
 	}
 	defer l.discard(ctx, img)
+	services, err := servicesOf(img, l.Options)
+	if err != nil {
+		result.Err = err
+		return result
+	}
+	if len(services) > 1 {
+		return merged(l.LintAll(ctx, ref, []*platform.Platform{l.Options.Platform}, w))
+	}
 	secrets := newRedactor(l.Options.Env)
 	c := &check{Options: l.Options, image: img, watch: discreet{w, secrets}}
+	c.service = services[0]
 	if err := c.do(ctx); err != nil {
 		result.Err = err
 		return result
@@ -207,14 +220,22 @@ func (c *check) do(ctx context.Context) error {
 }
 
 // judge runs the rules over the facts.
-func (c *check) judge() { c.findings = rule.CheckAll(c.Rules, c.facts) }
+func (c *check) judge() {
+	found(c.facts)
+	c.findings = rule.CheckAll(c.Rules, c.facts)
+	c.quote()
+}
 
 // collect does the static half: what will run and what it will listen on.
 func collect(img facts.Image, files fs.FS, o Options) *facts.Facts {
 	if o.Command != nil {
 		img.Config.Cmd = o.Command
 	}
+	img.Config = asService(img.Config, o.service)
 	f := &facts.Facts{Image: img, Target: o.Platform.Target(img, o.Overrides)}
+	if f.Target.Service = o.service.Name; f.Target.Service != "" {
+		f.Target.Env = o.Platform.ServiceEnv(f.Target.Env, o.service)
+	}
 	f.Launch = launch.Follow(img.Config, environment(f, o), files)
 	f.Prediction = servers.Predict(f.Launch, files)
 	for _, remedies := range remedyLists(&f.Prediction) {

@@ -54,17 +54,25 @@ func (c *check) mark() {
 
 // weigh tells whether a run with the fixes passed, and what was seen.
 func (c *check) weigh(f *facts.Facts) *facts.Proof {
-	found := rule.CheckAll(c.Rules, f)
-	if v, _, _ := verdict(f, found, false); v == finding.Pass {
+	found(f)
+	again := rule.CheckAll(c.Rules, f)
+	if v, _, _ := verdict(f, again, false); v == finding.Pass {
 		e, _ := f.Run.Passed(f.Target.Endpoint.Port, f.Target.Probe)
-		return &facts.Proof{Passed: true, Text: fmt.Sprintf("with this fix the image answered %d after %.1fs", e.Answer.Status, e.T.Seconds())}
+		return &facts.Proof{Passed: true, Text: "with this fix " + proofText(e)}
 	}
-	for _, other := range found {
+	for _, other := range again {
 		if other.Severity == finding.Error {
 			return &facts.Proof{Text: "with this fix it still fails: " + other.Message + " [" + other.Rule + "]"}
 		}
 	}
 	return &facts.Proof{Text: "with this fix it was not answered either"}
+}
+
+func proofText(e facts.Event) string {
+	if e.Answer.Status == 0 {
+		return answeredText(e)
+	}
+	return fmt.Sprintf("the image answered %d after %.1fs", e.Answer.Status, e.T.Seconds())
 }
 
 // fixes merges the changes of every error's fix. An error whose fix cannot be

@@ -35,6 +35,9 @@ func verdict(f *facts.Facts, findings []finding.Finding, static bool) (finding.V
 		return foreseen(f, static)
 	}
 	e, ok := f.Run.Passed(f.Target.Endpoint.Port, f.Target.Probe)
+	if f.Target.Endpoint.Port == 0 && f.Target.Endpoint.Named {
+		return finding.Unknown, basis, fmt.Sprintf("%s asks the port that is named when deploying: say --port NUMBER", f.Target.Title)
+	}
 	if !ok || f.Run.Stopped != facts.StopAnswered {
 		return finding.Unknown, basis, "the health check was not answered, and imglint cannot tell why"
 	}
@@ -63,5 +66,27 @@ func readFrom(f *facts.Facts) string {
 }
 
 func answeredText(e facts.Event) string {
+	if e.Answer.Status == 0 {
+		return fmt.Sprintf("port %d took a connection after %.1fs", e.Answer.Port, e.T.Seconds())
+	}
 	return fmt.Sprintf("port %d answered %d after %.1fs", e.Answer.Port, e.Answer.Status, e.T.Seconds())
+}
+
+// found is for platforms that look for open ports: the first that others can
+// reach and that answers as it should becomes the endpoint.
+func found(f *facts.Facts) {
+	if !f.Target.Endpoint.Scanned || f.Run == nil || f.Run.Exit != nil {
+		return
+	}
+	if _, ok := f.Run.Passed(f.Target.Endpoint.Port, f.Target.Probe); ok {
+		return
+	}
+	for _, l := range f.Run.Open() {
+		if _, ok := f.Run.Passed(l.Port, f.Target.Probe); ok {
+			f.Target.Endpoint.Port, f.Target.Endpoint.Injected = l.Port, false
+			f.Target.Endpoint.ChosenBy = "found open by " + f.Target.Title
+			f.Run.Stopped = facts.StopAnswered
+			return
+		}
+	}
 }

@@ -28,6 +28,7 @@ type Claim struct {
 // everything that it asked and found no answer to.
 func (p *Platform) Contract() []Claim {
 	claims := slices.Concat(p.endpointClaims(), p.probeClaims(), p.windowClaims(), p.hostClaims())
+	claims = append(claims, say("image", "Procfile", p.Procfile))
 	for _, name := range slices.Sorted(maps.Keys(p.Fields)) {
 		claims = append(claims, say("image", name, p.Fields[name]))
 	}
@@ -107,6 +108,7 @@ var choices = map[Choice]string{
 	First:        "the first exposed tcp port, in the Dockerfile's order",
 	Configured:   "a setting of the platform; EXPOSE is not read",
 	Assigned:     "the platform, when the program starts",
+	Scan:         "a scan for open ports",
 }
 
 func inWords(value any) string {

@@ -39,6 +39,9 @@ func (p *Platform) endpoint(img facts.Image, port int, assume func(string, ...an
 			Port:     port,
 			ChosenBy: "PORT, which " + p.Title + " assigns (" + strconv.Itoa(port) + " stands in)",
 		}
+	case Scan:
+		d := p.Endpoint.Default.or(0)
+		return facts.Endpoint{Port: d, ChosenBy: "default of " + p.Title + ", which looks for any open port", Scanned: true}
 	case Configured:
 		return p.configured(ports, assume)
 	}

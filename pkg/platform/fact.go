@@ -66,7 +66,7 @@ func (p *Platform) validate() error {
 	if p.Title == "" || p.AsOf == "" || len(p.Sources) == 0 {
 		return fmt.Errorf("title, asOf or sources is missing")
 	}
-	if c := p.Endpoint.Choice.or(""); !slices.Contains([]Choice{LowestText, LowestNumber, First, Configured, Assigned}, c) {
+	if c := p.Endpoint.Choice.or(""); !slices.Contains([]Choice{LowestText, LowestNumber, First, Configured, Assigned, Scan}, c) {
 		return fmt.Errorf("endpoint.choice: unknown way %q", c)
 	}
 	if p.Endpoint.Choice.Value == Assigned && p.Endpoint.StandIn == 0 {

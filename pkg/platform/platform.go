@@ -35,8 +35,10 @@ type Platform struct {
 	Window   Window   `yaml:"window"`
 	// Environment is what the platform adds besides PORT.
 	Environment []Variable `yaml:"environment"`
-	Stop        Stop       `yaml:"stop"`
-	Host        Host       `yaml:"host"`
+	// Procfile is the file of the image whose lines the platform starts.
+	Procfile *Fact[string] `yaml:"procfile"`
+	Stop     Stop          `yaml:"stop"`
+	Host     Host          `yaml:"host"`
 	// Fields tells what becomes of the image's instructions: EXPOSE, HEALTHCHECK, …
 	Fields map[string]*Fact[string] `yaml:"fields"`
 	// Errors are the platform's own words when the check fails.
@@ -72,6 +74,7 @@ const (
 	First        Choice = "first"         // exposed tcp port in the Dockerfile's order
 	Configured   Choice = "configured"    // a setting of the platform; EXPOSE is not read
 	Assigned     Choice = "assigned"      // by the platform when the program starts
+	Scan         Choice = "scan"          // any port that is open; Default is handed out
 )
 
 // Probe is how the platform asks.

@@ -38,6 +38,7 @@ const (
 type cell struct {
 	engine *Engine
 	image  string
+	strict bool          // ports below 1024 are root's
 	begun  chan struct{} // closed when begin has ended
 	cancel context.CancelFunc
 
@@ -49,10 +50,15 @@ type cell struct {
 	err     error
 }
 
-// newCell starts a cell in the background.
-func (e *Engine) newCell(ctx context.Context, image string) *cell {
+// lowPorts is what Docker sets to 0, so that everybody may bind low ports, and
+// what not every platform does.
+const lowPorts = "net.ipv4.ip_unprivileged_port_start"
+
+// newCell starts a cell in the background; in a strict one ports below 1024
+// are root's.
+func (e *Engine) newCell(ctx context.Context, image string, strict bool) *cell {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	c := &cell{engine: e, image: image, begun: make(chan struct{}), cancel: cancel}
+	c := &cell{engine: e, image: image, strict: strict, begun: make(chan struct{}), cancel: cancel}
 	go func() {
 		defer close(c.begun)
 		if c.err = c.begin(ctx); c.err != nil {
@@ -149,6 +155,9 @@ func (c *cell) config() (*container.Config, *container.HostConfig, error) {
 		SecurityOpt:    []string{"no-new-privileges"},
 		LogConfig:      container.LogConfig{Type: "none"},
 		Mounts:         []mount.Mount{probeMount(labels)},
+	}
+	if c.strict {
+		host.Sysctls = map[string]string{lowPorts: "1024"}
 	}
 	var network probe.Config
 	if e.opts.Network == "" {

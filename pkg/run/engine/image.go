@@ -18,6 +18,7 @@ type Image struct {
 	engine *Engine
 	facts  facts.Image
 	cell   *cell // nil when nothing is started
+	strict *cell // made when a run wants low ports to be root's; nil until then
 	copies *copies
 	runs   sync.Mutex // one run at a time: they share the cell's network
 
@@ -40,7 +41,7 @@ func (e *Engine) Open(ctx context.Context, ref string) (*Image, error) {
 	}
 	im := &Image{engine: e, facts: imageFacts(ref, inspected), copies: newCopies(e, inspected.ID)}
 	if !e.opts.Static {
-		im.cell = e.newCell(ctx, inspected.ID)
+		im.cell = e.newCell(ctx, inspected.ID, false)
 	}
 	history, err := e.api.history(ctx, inspected.ID)
 	if err != nil {
@@ -75,8 +76,10 @@ func (im *Image) Close(ctx context.Context) error {
 	defer cancel()
 	im.discards.Wait()
 	err := im.copies.close(ctx)
-	if im.cell != nil {
-		err = errors.Join(err, im.cell.close(ctx))
+	for _, c := range []*cell{im.cell, im.strict} {
+		if c != nil {
+			err = errors.Join(err, c.close(ctx))
+		}
 	}
 	im.mu.Lock()
 	defer im.mu.Unlock()

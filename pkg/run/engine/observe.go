@@ -26,7 +26,7 @@ func (im *Image) Observe(ctx context.Context, spec run.Spec, w run.Watcher) (fac
 	}
 	t := target{image: im, spec: spec}
 	var why error
-	t.cell, why = im.usableCell(ctx)
+	t.cell, why = im.usableCell(ctx, spec.Target.PrivilegedPorts == facts.No)
 	if isKind(why, KindHung) || ctx.Err() != nil {
 		return facts.Run{}, fmt.Errorf("run image %q: %w", im.facts.Ref, why)
 	}
@@ -42,14 +42,21 @@ func (im *Image) Observe(ctx context.Context, spec run.Spec, w run.Watcher) (fac
 }
 
 // usableCell returns the cell, or nil and why there is none.
-func (im *Image) usableCell(ctx context.Context) (*cell, error) {
+func (im *Image) usableCell(ctx context.Context, strict bool) (*cell, error) {
 	if im.cell == nil {
 		return nil, fmt.Errorf("the image was opened for reading only")
 	}
-	if err := im.cell.wait(ctx); err != nil {
+	c := im.cell
+	if strict {
+		if im.strict == nil {
+			im.strict = im.engine.newCell(ctx, im.facts.ID, true)
+		}
+		c = im.strict
+	}
+	if err := c.wait(ctx); err != nil {
 		return nil, err
 	}
-	return im.cell, nil
+	return c, nil
 }
 
 // wantsPrivileges reports whether the program ended because imglint forbids

@@ -211,11 +211,13 @@ func mergeEnv(lists ...[]string) []string {
 
 // argv is the probe's command line with the program's behind it.
 func (t *target) argv() ([]string, error) {
+	requests := t.spec.Requests()
 	config := probe.Config{
 		Nonce:    t.nonce,
 		Address:  Address,
-		Endpoint: t.spec.Target.Endpoint.Port,
-		Probe:    t.spec.Target.Probe,
+		Endpoint: requests[0].Endpoint,
+		Probe:    requests[0].Probe,
+		Further:  requests[1:],
 	}
 	role := probe.RoleInject
 	if t.spec.Wrapped {

@@ -1,0 +1,104 @@
+package lint
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/finding"
+	"github.com/imglint/imglint/pkg/platform"
+	"github.com/imglint/imglint/pkg/report"
+)
+
+// servicesOf lists what the platform starts from the image: the services of
+// its Procfile or the one that was asked for, else the image's own command,
+// which has no name.
+func servicesOf(img Image, o Options) ([]platform.Service, error) {
+	services, err := o.Platform.Services(img.Files())
+	if errors.Is(err, facts.ErrNotExamined) {
+		err = nil // an image that is not read whole has no Procfile that can be told
+	}
+	if err != nil {
+		return nil, err
+	}
+	if o.Service == "" {
+		if len(services) == 0 {
+			return []platform.Service{{}}, nil
+		}
+		return services, nil
+	}
+	var names []string
+	for _, s := range services {
+		if s.Name == o.Service {
+			return []platform.Service{s}, nil
+		}
+		names = append(names, s.Name)
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("choose service %q: %w", o.Service, fs.ErrNotExist)
+	}
+	return nil, fmt.Errorf("choose service %q: the Procfile names %s", o.Service, strings.Join(names, ", "))
+}
+
+// asService is the image as the platform starts it for the service.
+func asService(config facts.Config, s platform.Service) facts.Config {
+	if s.Name == "" {
+		return config
+	}
+	config.Entrypoint, config.Cmd = s.Argv(config.Entrypoint)
+	return config
+}
+
+// neverListens is the rule whose finding is no fault of a service without an endpoint.
+const neverListens = "never-listens"
+
+// merged makes one result of those of an image's services: a release fails if
+// one of them does. Which services have an endpoint is not in the image, so
+// one that only does not listen is taken for a worker.
+func merged(services []report.Result) report.Result {
+	worst := services[0]
+	for _, s := range services {
+		if weight[s.Verdict] > weight[worst.Verdict] {
+			worst = s
+		}
+	}
+	result := worst
+	result.Findings = nil
+	for _, s := range services {
+		if s.Facts == nil {
+			return s
+		}
+		for _, f := range s.Findings {
+			f.Message = "service " + s.Facts.Target.Service + ": " + f.Message
+			result.Findings = append(result.Findings, f)
+		}
+	}
+	result.Reason = "service " + worst.Facts.Target.Service + ": " + worst.Reason
+	return result
+}
+
+// weight orders verdicts: a worker, whose verdict is not known, hides nothing.
+var weight = map[finding.Verdict]int{finding.Unknown: 1, finding.Pass: 2, finding.Fail: 3}
+
+// idle turns the error of a service that listens nowhere into a note: it may
+// have no endpoint.
+func idle(r *report.Result) {
+	var silent *finding.Finding
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		switch {
+		case f.Severity != finding.Error:
+		case f.Rule != neverListens:
+			return
+		default:
+			silent = f
+		}
+	}
+	if silent != nil {
+		silent.Severity = finding.Note
+		silent.Message += "; a service without an endpoint need not"
+		r.Verdict, r.Reason = finding.Unknown, "it listens nowhere, which is right for a service without an endpoint"
+	}
+}
