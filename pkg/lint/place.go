@@ -39,6 +39,9 @@ func (c *check) place() {
 	}
 	for i := range c.findings {
 		f := &c.findings[i]
+		if c.elsewhere(f) {
+			continue
+		}
 		f.Place = dockerfile.Place(c.facts.Dockerfile, c.facts.Image, f.Place)
 		c.diff(f)
 	}

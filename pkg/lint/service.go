@@ -51,6 +51,26 @@ func asService(config facts.Config, s platform.Service) facts.Config {
 	return config
 }
 
+// elsewhere places a finding about the command at the Procfile's line, and
+// turns its fix into that line, when it is that which runs.
+func (c *check) elsewhere(f *finding.Finding) bool {
+	s := c.service
+	if s.Name == "" || f.Place.Field != finding.FieldCmd {
+		return false
+	}
+	source := s.Name + ": " + s.Line
+	f.Place = finding.Place{Field: f.Place.Field, Words: f.Place.Words, File: s.File, Line: s.Number, EndLine: s.Number, Source: source}
+	if at := strings.Index(source, f.Place.Words); f.Place.Words != "" && at >= 0 {
+		f.Place.Column, f.Place.EndColumn = at+1, at+1+len(f.Place.Words)
+	}
+	if f.Fix != nil && len(f.Fix.Change.Cmd) > 0 && len(c.facts.Image.Config.Entrypoint) > 0 {
+		f.Fix.Instruction = s.Name + ": " + strings.Join(f.Fix.Change.Cmd, " ")
+	} else if f.Fix != nil && len(f.Fix.Change.Cmd) == 3 {
+		f.Fix.Instruction = s.Name + ": " + f.Fix.Change.Cmd[2]
+	}
+	return true
+}
+
 // neverListens is the rule whose finding is no fault of a service without an endpoint.
 const neverListens = "never-listens"
 

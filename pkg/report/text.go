@@ -63,6 +63,9 @@ func demand(target facts.Target) string {
 	if target.Endpoint.Port == 0 {
 		return fmt.Sprintf("%s: no port to check", target.Platform)
 	}
+	if target.Probe.TCP {
+		return fmt.Sprintf("%s: a connection to <container>:%d, within %s", target.Platform, target.Endpoint.Port, target.BootWindow)
+	}
 	accepted := "any status"
 	if len(target.Probe.Accept) > 0 {
 		accepted = "only status " + statuses(target.Probe)
