@@ -303,6 +303,21 @@ func TestForeignArchitecture(t *testing.T) {
 	}
 }
 
+// TestObserverKilled: a program that kills all it can leaves nobody who sees
+// anything, and that is said instead of a finding.
+func TestObserverKilled(t *testing.T) {
+	ref := build(t, "killer", "EXPOSE 8000", `CMD ["sh", "-c", "sleep 2; kill -9 -1; exec httpd -f -p 8000"]`)
+	status, out, errs := call(t, nil, ref)
+	if status != ExitUnable || errs != "" {
+		t.Errorf("exit status %d, said %q", status, errs)
+	}
+	for _, want := range []string{"UNKNOWN", "not checked: what it does when it runs: the observation ended early", "no findings"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("printed %q, want %q in it", out, want)
+		}
+	}
+}
+
 // TestNetwork: an image that needs a service finds it on the network it is
 // attached to, and not without.
 func TestNetwork(t *testing.T) {

@@ -58,6 +58,7 @@ const (
 	EventMainExit  EventKind = "main-exit"  // Exit: the main process of a wrapped run ended
 	EventSurvivor  EventKind = "survivor"   // Process: it outlived the main process of a wrapped run
 	EventLost      EventKind = "lost"       // the observer inside was killed
+	EventBeat      EventKind = "beat"       // the observer is alive; not kept in a run
 )
 
 // Event is one thing that happened in a run.

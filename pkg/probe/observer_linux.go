@@ -4,6 +4,8 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/imglint/imglint/pkg/facts"
 )
 
 // How often the observer looks. A look never takes more than a twentieth of
@@ -23,6 +25,9 @@ const (
 	maxListening = 500
 	maxProcesses = 200
 )
+
+// beatPause is the time between two signs of life.
+const beatPause = second
 
 // observer watches a program's sockets and processes and asks its ports.
 type observer struct {
@@ -65,7 +70,7 @@ func newObserver(cfg Config, program int) *observer {
 	}
 	o.scanning = &task{run: o.pollProcesses, next: never}
 	o.tasks = []*task{
-		{run: o.pollTCP}, {run: o.pollUnix}, {run: o.pollUDP}, o.scanning,
+		{run: o.pollTCP}, {run: o.pollUnix}, {run: o.pollUDP}, {run: o.beat}, o.scanning,
 	}
 	return o
 }
@@ -86,6 +91,15 @@ func (o *observer) openTables() {
 // begin starts the program's time.
 func (o *observer) begin(base instant) {
 	o.base, o.changed = base, base
+}
+
+// beat tells that the observer lives. It says nothing before the program has
+// begun, whose first frame comes from somebody else.
+func (o *observer) beat(now instant) instant {
+	if o.started != 0 {
+		o.emit(now, facts.Event{Kind: facts.EventBeat})
+	}
+	return now + beatPause
 }
 
 // begun tells that the program was executed: from now on the processes are

@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,15 +25,17 @@ func serve(behaviour, network, address string) error {
 	verb, rest, _ := strings.Cut(behaviour, "=")
 	switch network {
 	case "udp":
-		if _, err := net.ListenPacket(network, address); err != nil {
+		socket, err := net.ListenPacket(network, address)
+		if err != nil {
 			return err
 		}
-		select {}
+		hold(socket)
 	case "unix":
-		if _, err := net.Listen(network, address); err != nil {
+		listener, err := net.Listen(network, address)
+		if err != nil {
 			return err
 		}
-		select {}
+		hold(listener)
 	}
 	listener, err := net.Listen(network, address)
 	if err != nil {
@@ -82,6 +85,13 @@ func answers(others, localhost int) http.HandlerFunc {
 }
 
 // serveTLS hangs up on what is not TLS without a word.
+// hold keeps a socket open until the process is ended. A program that waits
+// for nothing at all would be ended by Go itself.
+func hold(socket any) {
+	<-time.After(time.Hour)
+	runtime.KeepAlive(socket)
+}
+
 func serveTLS(listener net.Listener) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -23,6 +23,9 @@ const (
 	quietStable = 15 * time.Second
 	// chattyStable: the same for a program that writes to its log all the time.
 	chattyStable = time.Minute
+	// beatPatience: the observer reports every second; a program that killed
+	// every process it could (kill -9 -1) leaves nobody who sees anything.
+	beatPatience = 15 * time.Second
 	// leastOvertime: after the window a run is watched for half as long again,
 	// at least this, to tell a slow boot from one that never ends.
 	leastOvertime = 10 * time.Second
@@ -93,6 +96,9 @@ func (d *Decider) Event(e facts.Event) {
 		d.mainExit = e.T
 	case facts.EventLost:
 		d.lost = e.T
+	case facts.EventBeat:
+		// Each puts off the time at which the observer counts as killed.
+		d.lost = e.T + facts.ToMillis(beatPatience-closedStable)
 	}
 }
 

@@ -47,6 +47,9 @@ func NewRecord(spec Spec, w Watcher) *Record {
 // Event adds an event.
 func (r *Record) Event(e facts.Event) {
 	r.panel.Event(e)
+	if e.Kind == facts.EventBeat {
+		return
+	}
 	if e.Kind == facts.EventSurvivor && e.Process != nil {
 		r.run.Survivors = append(r.run.Survivors, *e.Process)
 	}

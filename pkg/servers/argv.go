@@ -82,6 +82,9 @@ func newInvocation(c facts.Command, l facts.Launch, files fs.FS) *invocation {
 	if base == "busybox" && len(c.Argv) > 1 {
 		run.names = []programName{{"busybox " + c.Argv[1].Text, 2}}
 	}
+	if applets[base] {
+		run.disguised(base)
+	}
 	if strings.HasPrefix(c.Name(), "/etc/init.d/") {
 		run.names = append([]programName{{"/etc/init.d/", 1}}, run.names...)
 	}

@@ -68,6 +68,9 @@ type Config struct {
 	// Pretend that every change of users and owners works: only one user is
 	// mapped, so that none can.
 	Pretend bool   `json:"pretend,omitempty"`
+	// Strict: the program's user owns every file, so that what root would have
+	// made must not be writable.
+	Strict  bool   `json:"strict,omitempty"`
 	Cgroups int    `json:"cgroups,omitempty"`
 	Unified bool   `json:"unified,omitempty"` // cgroups are of version 2
 	Files   uint64 `json:"files,omitempty"`   // the most descriptors of a process

@@ -48,7 +48,7 @@ func (c *Config) furnish(r root) error {
 		}
 	}
 	for _, dir := range c.Volumes {
-		fd, err := r.dir(path.Clean("/"+dir), 0o755)
+		fd, err := r.dir(path.Clean("/"+dir), c.dirMode())
 		if err != nil {
 			return refusal{fmt.Sprintf("make volume %s: %v", dir, err)}
 		}
@@ -57,11 +57,19 @@ func (c *Config) furnish(r root) error {
 	return c.workdir(r)
 }
 
+// dirMode is the mode of a directory that root makes.
+func (c *Config) dirMode() uint32 {
+	if c.Strict {
+		return 0o555
+	}
+	return 0o755
+}
+
 func (c *Config) workdir(r root) error {
 	if c.Dir == "" {
 		return nil
 	}
-	fd, err := r.dir(path.Clean("/"+c.Dir), 0o755)
+	fd, err := r.dir(path.Clean("/"+c.Dir), c.dirMode())
 	if err != nil {
 		return refusal{fmt.Sprintf("mkdir %s: %v", c.Dir, err)}
 	}

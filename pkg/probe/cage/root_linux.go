@@ -37,6 +37,9 @@ func (c *Config) mountRoot() (root, error) {
 	if err := os.Chdir(c.Scratch); err != nil {
 		return root{}, fmt.Errorf("enter tmpfs: %w", err)
 	}
+	if err := os.Chmod("root", os.FileMode(c.dirMode())); err != nil {
+		return root{}, fmt.Errorf("protect root: %w", err)
+	}
 	r, err := openRoot("root")
 	if err != nil {
 		return r, err
