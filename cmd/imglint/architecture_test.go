@@ -20,6 +20,7 @@ var layers = map[string][]string{
 	"pkg/facts":            {"pkg/finding"},
 	"pkg/rule":             {"pkg/facts", "pkg/finding"},
 	"pkg/launch":           {"pkg/facts", "pkg/finding"},
+	"pkg/launch/sealed":    {"pkg/launch", "pkg/facts"},
 	"pkg/servers":          {"pkg/facts"},
 	"pkg/platform":         {"pkg/facts"},
 	"pkg/image":            {"pkg/facts"},
@@ -41,6 +42,7 @@ var layers = map[string][]string{
 		"pkg/rule", "pkg/run", "pkg/run/engine", "pkg/servers",
 	},
 	"pkg/cli": {
+		"pkg/launch", "pkg/launch/sealed",
 		"pkg/config", "pkg/hook", "pkg/ignore", "pkg/facts", "pkg/finding", "pkg/lint", "pkg/platform", "pkg/probe", "pkg/probe/embed", "pkg/report", "pkg/rule", "pkg/run",
 		"pkg/run/engine", "rules",
 	},

@@ -9,5 +9,7 @@ import (
 )
 
 func main() {
-	os.Exit(cli.Main(os.Args[1:], cli.Standard()))
+	io := cli.Standard()
+	io.Program, _ = os.Executable()
+	os.Exit(cli.Main(os.Args[1:], io))
 }

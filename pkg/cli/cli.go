@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/imglint/imglint/pkg/launch/sealed"
 	"github.com/imglint/imglint/pkg/probe"
 )
 
@@ -51,6 +52,9 @@ type IO struct {
 	InTerminal               bool
 	Width                    func() int
 	Getenv                   func(string) string
+	// Program is imglint's own file, which it starts again to interpret the
+	// scripts of images; "": they are interpreted in this process.
+	Program string
 }
 
 // Main runs imglint and returns its exit status. Under the probe's name inside
@@ -58,6 +62,9 @@ type IO struct {
 func Main(args []string, io IO) int {
 	if os.Args[0] == probe.Path {
 		return probe.Main(args)
+	}
+	if len(args) == 1 && args[0] == sealed.Argument {
+		return sealed.Main(io.In, io.Out)
 	}
 	ctx, stop := interruptible()
 	defer stop()

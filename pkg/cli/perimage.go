@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/imglint/imglint/pkg/launch"
+	"github.com/imglint/imglint/pkg/launch/sealed"
 	"github.com/imglint/imglint/pkg/lint"
 	"github.com/imglint/imglint/pkg/report"
 	"github.com/imglint/imglint/pkg/rule"
@@ -35,12 +37,21 @@ func (s *settings) options(ref string) (lint.Options, error) {
 	if err != nil {
 		return o, err
 	}
+	o.Interpreter = interpreter(s.program)
 	o.Ignores, _ = s.ignores()
 	o.Severities = s.file.Severities
 	if image != nil {
 		o.Command = image.Args
 	}
 	return o, nil
+}
+
+// interpreter runs scripts in a process of its own when it can.
+func interpreter(program string) launch.Interpreter {
+	if program == "" {
+		return sealed.Here{}
+	}
+	return sealed.Child{Program: program}
 }
 
 // each returns the options of every image.

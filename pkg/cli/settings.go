@@ -26,6 +26,8 @@ type settings struct {
 	now    time.Time
 	// standIns are Dockerfiles that are checked for want of the image.
 	standIns map[string]string
+	// program is imglint's own, "" when it is not to start itself.
+	program string
 }
 
 // folder is where the config file is, else the working directory.
@@ -56,7 +58,7 @@ var pathFlags = []string{"dockerfile", "env-file"}
 
 // settle finds the config file and reads it; its errors are usage errors.
 func settle(typed *pflag.FlagSet, io IO) (*settings, error) {
-	s := &settings{typed: typed, getenv: io.Getenv, file: &config.File{}, now: time.Now()}
+	s := &settings{typed: typed, getenv: io.Getenv, file: &config.File{}, now: time.Now(), program: io.Program}
 	name, _ := typed.GetString("config")
 	if name == "" {
 		name = io.Getenv("IMGLINT_CONFIG")

@@ -29,8 +29,21 @@ type Launch struct {
 	Shell string `json:"shell,omitempty"`
 	// CommandIgnored is set when ENTRYPOINT certainly never uses CMD; says why.
 	CommandIgnored string `json:"commandIgnored,omitempty"`
+	// Alternatives are the other commands that a script may end in, when
+	// something that only a run can tell decides. Known is then unknown.
+	Alternatives []Alternative `json:"alternatives,omitempty"`
+	// Written are the files, by path, that scripts write before Command runs
+	// and whose text is known.
+	Written map[string]string `json:"written,omitempty"`
 	// Trail are the steps taken, for a person to read.
 	Trail []Step `json:"trail,omitempty"`
+}
+
+// Alternative is another way that a launch may go.
+type Alternative struct {
+	Argv []string `json:"argv,omitempty"` // empty: the container ends
+	// Because is what decides, for a reader: "/ep.sh:4: pg_isready fails".
+	Because string `json:"because"`
 }
 
 // Step is one step of following a launch.
@@ -42,9 +55,12 @@ type Step struct {
 // Command is one simple command with the surroundings it runs in.
 type Command struct {
 	Argv []Word   `json:"argv,omitempty"`
-	Env  []string `json:"env,omitempty"` // complete, KEY=VALUE
-	Dir  string   `json:"dir,omitempty"`
-	User string   `json:"user,omitempty"`
+	Env  []string `json:"env,omitempty"` // KEY=VALUE; complete but for EnvUnknown
+	// EnvUnknown names the variables that a script sets to what only a run can tell.
+	EnvUnknown []string `json:"envUnknown,omitempty"`
+
+	Dir  string `json:"dir,omitempty"`
+	User string `json:"user,omitempty"`
 	// Origin is where in the image's config the command stands.
 	Origin Origin `json:"origin"`
 }

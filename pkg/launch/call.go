@@ -178,6 +178,7 @@ func (s *shell) set(args []word) bool {
 func (s *shell) wait(words []word, last bool) outcome {
 	background := s.f.launch.Background
 	if !last {
+		s.waited = len(background)
 		return next
 	}
 	if len(background) == 0 {
@@ -189,7 +190,7 @@ func (s *shell) wait(words []word, last bool) outcome {
 	for _, w := range command.Argv {
 		end.words = append(end.words, word{Word: w, at: command.Origin})
 	}
-	if len(s.f.launch.Background) > 0 && (len(words) == 1 || words[1].Text != "-n") {
+	if len(s.f.launch.Background) > 0 && (len(words) < 2 || words[1].Text != "-n") {
 		s.f.trail(s.label, "the shell waits for %d commands; the last one is taken for the command", len(background))
 	}
 	if !command.Argv[0].Known {

@@ -22,6 +22,12 @@ const maxDepth = 16
 // Follow works out what the image runs. env is what the platform and the user
 // add to the image's environment; files is the image's root and may be nil.
 func Follow(cfg facts.Config, env []string, files fs.FS) facts.Launch {
+	return FollowWith(cfg, env, files, nil)
+}
+
+// FollowWith is Follow with an interpreter for the scripts that cannot be
+// decided by reading them.
+func FollowWith(cfg facts.Config, env []string, files fs.FS, interpreter Interpreter) facts.Launch {
 	l := facts.Launch{Argv: cfg.Argv()}
 	if len(l.Argv) == 0 {
 		l.Known = facts.Yes
@@ -35,6 +41,8 @@ func Follow(cfg facts.Config, env []string, files fs.FS) facts.Launch {
 		user:   cfg.User,
 		first:  facts.Yes,
 		search: facts.Yes,
+
+		interpreter: interpreter,
 	}
 	l.Program = f.describe(l.Argv[0])
 	f.follow(configWords(cfg))
@@ -91,7 +99,11 @@ type follower struct {
 	// usesArgs: some script on the way reads its positional parameters.
 	usesArgs bool
 	scripts  int
-	expanded int // bytes that expansions have made so far
+	// interpreter is nil when there is none; assumed: Command rests on a
+	// decision that only a run can make, and why says which.
+	interpreter Interpreter
+	assumed     string
+	expanded    int // bytes that expansions have made so far
 }
 
 // follow goes through the words until a command is settled.
@@ -162,6 +174,9 @@ func (f *follower) settleAs(words []word, final facts.Program, certain facts.Tri
 	if certain == facts.Yes && f.blind != "" {
 		certain, why = facts.Unknown, f.blind
 	}
+	if certain == facts.Yes && f.assumed != "" {
+		certain, why = facts.Unknown, f.assumed
+	}
 	if name := f.vars.unknownExported(); certain == facts.Yes && name != "" {
 		certain, why = facts.Unknown, fmt.Sprintf("a script sets %s to a value that only a run can tell", name)
 	}
@@ -173,7 +188,7 @@ func (f *follower) settleAs(words []word, final facts.Program, certain facts.Tri
 
 // command describes words in the present surroundings.
 func (f *follower) command(words []word) facts.Command {
-	c := facts.Command{Env: f.vars.environ(), Dir: f.dir, User: f.user}
+	c := facts.Command{Env: f.vars.environ(), EnvUnknown: f.vars.unknownNames(), Dir: f.dir, User: f.user}
 	for _, w := range words {
 		c.Argv = append(c.Argv, w.Word)
 	}

@@ -92,6 +92,9 @@ func (s *shell) endsAt(last bool, name string) outcome {
 // ran in the foreground just before is then what the container waits for.
 func (s *shell) theEnd(why string) outcome {
 	before := s.f.launch.Before
+	if n := len(s.f.launch.Background); n > 0 && s.waited == n && s.sent == len(before) {
+		return s.wait(nil, true)
+	}
 	if len(before) == 0 || s.sent == len(before) {
 		return s.withBackground(s.ends(why))
 	}

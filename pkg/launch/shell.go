@@ -194,6 +194,11 @@ type shell struct {
 	sent   int  // how many commands ran before the last one went to the background
 	traps  bool // a trap keeps the shell in front
 	allVar bool // set -a
+	start  memory
+	// params0 are the parameters that the script was started with.
+	params0 []word
+	tried   bool // the interpreter was asked
+	waited  int  // how many background commands there were at the last wait
 }
 
 // run follows the script and returns the command it ends in.
@@ -202,6 +207,7 @@ func (s *shell) run(text string) []word {
 	s.source = text
 	s.sent = len(s.f.launch.Before)
 	s.funcs = map[string]*syntax.Stmt{}
+	s.start, s.params0 = s.f.remember(), s.params
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), s.label)
 	if err != nil {
 		return s.f.settle(s.words, facts.Unknown, fmt.Sprintf("the shell script cannot be parsed: %v", err))
@@ -221,6 +227,9 @@ func (s *shell) finish(end outcome) []word {
 	f := s.f
 	switch end.kind {
 	case undecided:
+		if words, ok := s.interpret(-1); ok {
+			return words
+		}
 		why := end.why
 		if s.file != "" {
 			why = fmt.Sprintf("an entrypoint script decides: %s (%s)", s.file, end.why)
@@ -233,6 +242,11 @@ func (s *shell) finish(end outcome) []word {
 			words = s.words
 		}
 		return f.settle(words, facts.Yes, "")
+	}
+	if n := unknowns(end.words); n > 0 {
+		if words, ok := s.interpret(n); ok {
+			return words
+		}
 	}
 	s.stayInFront(end)
 	if end.certain != facts.Yes {

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -76,11 +77,27 @@ func (v vars) environ() []string {
 	return env
 }
 
-// unknownExported returns an exported variable whose value is not known.
-func (v vars) unknownExported() string {
+// unknownNames returns the exported variables whose values are not known.
+func (v vars) unknownNames() []string {
+	var names []string
 	for _, key := range slices.Sorted(maps.Keys(v)) {
 		if value := v[key]; value.exported && value.unknown && !given[key] {
-			return key
+			names = append(names, key)
+		}
+	}
+	return names
+}
+
+// decisive are the names of variables that may decide what a server does. A
+// script that sets a secret or a library path leaves the launch as it is.
+var decisive = regexp.MustCompile(`(?i)PORT|HOST|BIND|ADDR|LISTEN|ARGS|OPT|URL|CONCURRENCY|ENV$|CONF|DAEMON|^PATH$|MODE|TIMEOUT|WORKER|PARAMS|COMMAND|CMD|SERVER`)
+
+// unknownExported returns an exported variable whose value is not known and
+// may matter.
+func (v vars) unknownExported() string {
+	for _, name := range v.unknownNames() {
+		if decisive.MatchString(name) {
+			return name
 		}
 	}
 	return ""

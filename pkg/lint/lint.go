@@ -70,6 +70,9 @@ type Options struct {
 	NotRun string
 	Prove  bool
 	Rules  []*rule.Rule
+	// Interpreter decides entrypoint scripts that reading does not; may be nil.
+	Interpreter launch.Interpreter
+
 	Ignore map[string]bool // rule IDs
 	// Ignores come with reasons; those of the Dockerfile and of the image's
 	// label are found while linting.
@@ -236,7 +239,7 @@ func collect(img facts.Image, files fs.FS, o Options) *facts.Facts {
 	if f.Target.Service = o.service.Name; f.Target.Service != "" {
 		f.Target.Env = o.Platform.ServiceEnv(f.Target.Env, o.service)
 	}
-	f.Launch = launch.Follow(img.Config, environment(f, o), files)
+	f.Launch = launch.FollowWith(img.Config, environment(f, o), files, o.Interpreter)
 	f.Prediction = servers.Predict(f.Launch, files)
 	for _, remedies := range remedyLists(&f.Prediction) {
 		for i := range remedies {

@@ -232,3 +232,18 @@ func TestGunicornVersion(t *testing.T) {
 		}
 	}
 }
+
+// TestWritten: what an entrypoint script writes counts as the server's configuration.
+func TestWritten(t *testing.T) {
+	t.Parallel()
+	files := image(map[string]string{"etc/nginx/nginx.conf": "http { include /etc/nginx/conf.d/*.conf; }\n"})
+	l := facts.Launch{
+		Argv: []string{"/ep.sh"}, Known: facts.Yes,
+		Command: facts.Command{Argv: []facts.Word{{Text: "nginx", Known: true}, {Text: "-g", Known: true}, {Text: "daemon off;", Known: true}}},
+		Written: map[string]string{"/etc/nginx/conf.d/app.conf": "server { listen 127.0.0.1:5000; }\n"},
+	}
+	p := servers.Predict(l, files)
+	if len(p.Listens) != 1 || p.Listens[0].Port != 5000 || p.Listens[0].Scope != facts.ScopeLoopback || !p.Complete {
+		t.Errorf("Predict = %+v, %v %s", p.Listens, p.Complete, p.Why)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -28,6 +29,9 @@ func (run *invocation) resolve(set setting) found {
 		return run.argument(*set.Positional)
 	}
 	for _, name := range set.Env {
+		if slices.Contains(run.command.EnvUnknown, name) {
+			return found{from: "env " + name, explicit: true, err: fmt.Errorf("only a run can tell what a script sets %s to", name)}
+		}
 		if value, ok := run.env[name]; ok && value != "" {
 			return found{text: value, from: "env " + name, explicit: true}
 		}
