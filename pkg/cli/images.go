@@ -2,9 +2,17 @@ package cli
 
 import (
 	"bufio"
+	"context"
+	"fmt"
 	stdio "io"
 	"os"
+	"path"
+	"runtime/debug"
 	"strings"
+
+	"github.com/imglint/imglint/pkg/finding"
+	"github.com/imglint/imglint/pkg/lint"
+	"github.com/imglint/imglint/pkg/report"
 )
 
 // images adds what --images-from lists to the arguments.
@@ -42,4 +50,30 @@ func imageList(name string, in stdio.Reader) ([]string, error) {
 		}
 	}
 	return names, lines.Err()
+}
+
+// guarded checks one image; a fault of imglint's own is told of this image and
+// does not stop the others.
+func guarded(ctx context.Context, l *lint.Linter, ref string, w lint.Watcher) (result report.Result) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			result = report.Result{
+				Ref: ref, Verdict: finding.Unknown,
+				Err: fmt.Errorf("imglint itself failed, please report this: %s at %s", strings.Join(strings.Fields(fmt.Sprint(fault)), " "), faultPlace(debug.Stack())),
+			}
+		}
+	}()
+	return l.Lint(ctx, ref, w)
+}
+
+// faultPlace is the file and line of ours where a panic arose.
+func faultPlace(stack []byte) string {
+	_, after, _ := strings.Cut(string(stack), "\npanic(")
+	lines := strings.Split(after, "\n")
+	for i, line := range lines[:len(lines)-1] {
+		if words := strings.Fields(lines[i+1]); strings.HasPrefix(line, "github.com/imglint/imglint/") && len(words) > 0 {
+			return path.Join(path.Base(path.Dir(words[0])), path.Base(words[0]))
+		}
+	}
+	return "a place unknown"
 }

@@ -121,7 +121,7 @@ func (s *session) run(ctx context.Context, images []string) error {
 	for range s.jobs {
 		workers.Go(func() {
 			for i := range work {
-				result := s.linterFor(i).Lint(ctx, images[i], progress)
+				result := guarded(ctx, s.linterFor(i), images[i], progress)
 				s.finished(i, result, progress)
 			}
 		})

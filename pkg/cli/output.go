@@ -201,7 +201,7 @@ func (s *session) print(r report.Result, atOnce bool, progress progress) {
 		fmt.Fprintf(s.io.Err, "imglint: %s: %v\n", r.Ref, r.Err)
 	}
 	for _, o := range s.outputs {
-		if o.format.Unordered != atOnce || o.format.Name == "text" && s.silent(r) {
+		if o.format.Unordered != atOnce || (o.format.Name == "text" || o.format.Name == "github") && s.silent(r) {
 			continue
 		}
 		o.each(s.about(o), r)

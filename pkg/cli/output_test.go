@@ -2,12 +2,15 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/imglint/imglint/pkg/lint"
 )
 
 // gone are images that nobody has: every format has to say so.
@@ -131,5 +134,21 @@ func TestWriteWhole(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 3 {
 		t.Errorf("something was left behind: %v", entries)
+	}
+}
+
+// faulty panics on the image that it is asked for.
+type faulty struct{}
+
+func (faulty) Open(context.Context, string) (lint.Image, error) { panic("a fault\nof ours") }
+
+func TestFaultStopsOneImage(t *testing.T) {
+	t.Parallel()
+	result := guarded(t.Context(), &lint.Linter{Sources: []lint.Source{faulty{}}}, "app", silence{})
+	if result.Err == nil || result.Ref != "app" {
+		t.Fatalf("the result is %+v", result)
+	}
+	if want := "imglint itself failed, please report this: a fault of ours at cli/output_test.go:"; !strings.HasPrefix(result.Err.Error(), want) {
+		t.Errorf("said %q", result.Err)
 	}
 }

@@ -67,6 +67,7 @@ func open(t *testing.T) *browser {
 	cmd := exec.CommandContext(ctx, program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
 		"--hide-scrollbars", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 		"--host-resolver-rules=MAP * ~NOTFOUND", "--user-data-dir="+profile, "--remote-debugging-pipe", "about:blank")
+	cmd.Env = append(os.Environ(), "HOME="+profile, "TMPDIR="+profile)
 	cmd.ExtraFiles = []*os.File{in, out}
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
