@@ -140,7 +140,7 @@ func (f *follower) step(words []word) []word {
 	if pm, ok := managers[name]; ok {
 		return f.manager(words, pm)
 	}
-	if w, ok := wrapperTable[name]; ok {
+	if w, ok := wrapperTable()[name]; ok {
 		return f.unwrap(words, w)
 	}
 	return f.program(words)

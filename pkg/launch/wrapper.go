@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -44,7 +45,7 @@ type wrapper struct {
 	Files       map[string][]string
 }
 
-var wrapperTable = mustLoadWrappers()
+var wrapperTable = sync.OnceValue(mustLoadWrappers)
 
 // mustLoadWrappers panics on a broken table, which is part of the program.
 func mustLoadWrappers() map[string]wrapper {

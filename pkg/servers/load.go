@@ -14,7 +14,7 @@ import (
 //go:embed catalogue/*.yaml
 var catalogueFiles embed.FS
 
-var catalogue = mustLoad(catalogueFiles)
+var catalogue = sync.OnceValue(func() []server { return mustLoad(catalogueFiles) })
 
 // mustLoad panics on a broken catalogue, which is part of the program.
 func mustLoad(files embed.FS) []server {

@@ -14,7 +14,7 @@ import (
 // Predict says what the catalogue knows about a launch's command. files is the
 // image's root and may be nil.
 func Predict(l facts.Launch, files fs.FS) facts.Prediction {
-	return predict(l, withWritten(files, l.Written), catalogue)
+	return predict(l, withWritten(files, l.Written), catalogue())
 }
 
 func predict(l facts.Launch, files fs.FS, all []server) facts.Prediction {
