@@ -63,6 +63,9 @@ func (s *session) matrices(ctx context.Context, images []string, platforms []*pl
 			return err
 		}
 	}
+	if err := s.jobSummary(); err != nil {
+		return err
+	}
 	return s.status(ctx)
 }
 

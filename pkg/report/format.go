@@ -102,6 +102,14 @@ func kebab(name string) string {
 // site is the project's home.
 const site = "https://github.com/imglint/imglint"
 
+// label names a result: an image can be judged for several platforms.
+func label(r Result) string {
+	if name := platformOf(r); name != "" {
+		return clean(r.Ref) + " on " + name
+	}
+	return clean(r.Ref)
+}
+
 // place returns a file and a line for formats that cannot do without: those of
 // the finding, else of the Dockerfile's instruction or its end, else the
 // image's name.

@@ -40,7 +40,7 @@ func command(name string, data string, properties ...property) string {
 // annotation for each finding.
 func github(w io.Writer, a About, r Result) error {
 	var b strings.Builder
-	b.WriteString(command("group", clean(r.Ref)+": "+verdictWord(r)))
+	b.WriteString(command("group", label(r)+": "+verdictWord(r)))
 	var text strings.Builder
 	if err := Text(&text, r, Style{Verbose: a.Style.Verbose}); err != nil {
 		return err
@@ -79,7 +79,7 @@ func annotation(r Result, f finding.Finding) string {
 			at = append(at, property{"col", start}, property{"endColumn", end})
 		}
 	}
-	at = append(at, property{"title", f.Rule + ": " + clean(r.Ref)})
+	at = append(at, property{"title", f.Rule + ": " + label(r)})
 	return command(name, cleaned(paragraphs(f)), at...)
 }
 

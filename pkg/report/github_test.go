@@ -82,7 +82,7 @@ func TestGitHubEscapes(t *testing.T) {
 	}
 	want := []workflowCommand{{name: "error", data: `100% sure::error::\x0anext, line: %25`, properties: map[string]string{
 		"file": "dir,x/Docker:file%", "line": "5", "endLine": "5", "col": "6", "endColumn": "16",
-		"title": `loopback-bind: a,b:c%0Ad\x0d\x0ae`,
+		"title": `loopback-bind: a,b:c%0Ad\x0d\x0ae on aptible`,
 	}}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(workflowCommand{})); diff != "" {
 		t.Errorf("annotations as the runner reads them (-want +got):\n%s", diff)

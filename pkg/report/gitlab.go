@@ -56,7 +56,7 @@ func gitlab(w io.Writer, _ About, results []Result) error {
 
 func gitlabFinding(r Result, f finding.Finding, mark string) gitlabIssue {
 	issue := gitlabIssue{
-		Description: clean(r.Ref + ": " + f.Message), CheckName: f.Rule, Fingerprint: mark, Severity: gitlabSeverities[f.Severity],
+		Description: label(r) + ": " + clean(f.Message), CheckName: f.Rule, Fingerprint: mark, Severity: gitlabSeverities[f.Severity],
 	}
 	issue.Location.Path, issue.Location.Lines.Begin, issue.Location.Lines.End = place(r, f)
 	return issue

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -273,6 +274,32 @@ func TestLargePage(t *testing.T) {
 	}
 	if want := fmt.Sprintf("%d lines are left out", len(run.Log.Lines)-logFirst-logLast); !bytes.Contains(html, []byte(want)) {
 		t.Errorf("the page does not say that %s", want)
+	}
+}
+
+// TestPageMatrix: an image on several platforms is one row, each cell a link
+// to its own part of the page.
+func TestPageMatrix(t *testing.T) {
+	t.Parallel()
+	var all []Result
+	for _, ref := range []string{"a", "b"} {
+		for i, platform := range []string{"aptible", "render"} {
+			r := results(t)[i*3]
+			r.Ref, r.Facts.Target.Platform = ref, platform
+			all = append(all, r)
+		}
+	}
+	platforms, rows := matrix(append(all, Result{Ref: "c", Err: io.EOF}))
+	if diff := cmp.Diff([]string{"aptible", "render"}, platforms); diff != "" {
+		t.Errorf("platforms (-want +got):\n%s", diff)
+	}
+	want := []matrixRow{
+		{"a", []matrixCell{{"#image-1", "fail", "FAIL", "loopback-bind"}, {"#image-2", "pass", "PASS", "answered after 0.4s"}}},
+		{"b", []matrixCell{{"#image-3", "fail", "FAIL", "loopback-bind"}, {"#image-4", "pass", "PASS", "answered after 0.4s"}}},
+		{"c", []matrixCell{{"#image-5", "unknown", "NOT CHECKED", "could not be checked"}, {}}},
+	}
+	if diff := cmp.Diff(want, rows); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 }
 

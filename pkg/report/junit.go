@@ -77,7 +77,7 @@ func junit(w io.Writer, a About, results []Result) error {
 }
 
 func suite(a About, r Result) junitSuite {
-	s := junitSuite{Name: clean(r.Ref), Time: fmt.Sprintf("%.3f", r.Took.Seconds())}
+	s := junitSuite{Name: label(r), Time: fmt.Sprintf("%.3f", r.Took.Seconds())}
 	s.Cases = append(s.Cases, verdictCase(r, s.Time))
 	if r.Err == nil {
 		for _, rule := range ruleList(a, []Result{r}) {
@@ -106,7 +106,7 @@ func suite(a About, r Result) junitSuite {
 
 // verdictCase is the question itself.
 func verdictCase(r Result, took string) junitCase {
-	c := junitCase{Name: "release health check", Class: clean(r.Ref), Time: took}
+	c := junitCase{Name: "release health check", Class: label(r), Time: took}
 	reason := clean(r.Reason)
 	switch {
 	case r.Err != nil:
@@ -131,7 +131,7 @@ func ruleCases(a About, r Result, rule Rule) []junitCase {
 	if len(cases) > 0 {
 		return cases
 	}
-	c := junitCase{Name: rule.ID, Class: clean(r.Ref), Time: "0"}
+	c := junitCase{Name: rule.ID, Class: label(r), Time: "0"}
 	if rule.NeedsRun && (r.Facts == nil || r.Facts.Run == nil) {
 		c.Skipped = &junitSkipped{"the image was not run"}
 	}
@@ -139,7 +139,7 @@ func ruleCases(a About, r Result, rule Rule) []junitCase {
 }
 
 func findingCase(a About, r Result, f finding.Finding) junitCase {
-	c := junitCase{Name: f.Rule, Class: clean(r.Ref), Time: "0", File: clean(f.Place.File), Line: f.Place.Line}
+	c := junitCase{Name: f.Rule, Class: label(r), Time: "0", File: clean(f.Place.File), Line: f.Place.Line}
 	text := placed(f.Place) + f.Severity.String() + ": " + cleaned(paragraphs(f))
 	if f.Severity < a.FailOn {
 		c.Out = text

@@ -43,7 +43,7 @@ var verdictSigns = map[finding.Verdict]string{finding.Pass: "✅", finding.Fail:
 func markdownTable(b *strings.Builder, results []Result) {
 	b.WriteString("| image | verdict | findings | first answer |\n|---|---|---|---|\n")
 	for _, r := range results {
-		fmt.Fprintf(b, "| %s | %s %s | %s | %s |\n", cell(inlineCode(r.Ref)), verdictSigns[r.Verdict], verdictWord(r), cell(escapeMarkdown(tallyOf(r))), bootText(r))
+		fmt.Fprintf(b, "| %s | %s %s | %s | %s |\n", cell(inlineCode(label(r))), verdictSigns[r.Verdict], verdictWord(r), cell(escapeMarkdown(tallyOf(r))), bootText(r))
 	}
 	b.WriteString("\n")
 }
@@ -64,7 +64,7 @@ func bootText(r Result) string {
 }
 
 func markdownResult(b *strings.Builder, r Result) {
-	fmt.Fprintf(b, "### %s %s: %s\n\n", verdictSigns[r.Verdict], inlineCode(r.Ref), verdictWord(r))
+	fmt.Fprintf(b, "### %s %s: %s\n\n", verdictSigns[r.Verdict], inlineCode(label(r)), verdictWord(r))
 	if r.Err != nil {
 		fmt.Fprintf(b, "%s\n\n", escapeMarkdown(r.Err.Error()))
 		return
