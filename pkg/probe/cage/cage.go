@@ -67,7 +67,7 @@ type Config struct {
 	Nested bool `json:"nested,omitempty"`
 	// Pretend that every change of users and owners works: only one user is
 	// mapped, so that none can.
-	Pretend bool   `json:"pretend,omitempty"`
+	Pretend bool `json:"pretend,omitempty"`
 	// Strict: the program's user owns every file, so that what root would have
 	// made must not be writable.
 	Strict  bool   `json:"strict,omitempty"`

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,4 +49,3 @@ func millis(all []time.Duration) float64 {
 	return float64(all[len(all)/2].Microseconds()) / 1000
 }
 
-var _ = exec.Command

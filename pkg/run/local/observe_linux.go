@@ -27,6 +27,9 @@ type target struct {
 	nonce string
 	gains bool // the program may gain privileges
 	root  string
+	// cache and held are the image's, or those for a user that is all there is.
+	cache *layers.Cache
+	held  []*layers.Held
 }
 
 // errNoOverlay is for a second try with a copy.
@@ -62,6 +65,10 @@ func (t *target) try(ctx context.Context, w run.Watcher) (facts.Run, error) {
 		return facts.Run{}, err
 	}
 	t.who = who
+	if err := t.strict(ctx); err != nil {
+		return facts.Run{}, err
+	}
+	defer t.release()
 	copies := &t.image.runner.copies
 	if !copies.Load() {
 		seen, err := t.observe(ctx, w)
@@ -70,13 +77,36 @@ func (t *target) try(ctx context.Context, w run.Watcher) (facts.Run, error) {
 		}
 		copies.Store(true)
 	}
-	root, err := t.image.runner.cache.Merge(ctx, t.image.held)
+	root, err := t.cache.Merge(ctx, t.held)
 	if err != nil {
 		return facts.Run{}, err
 	}
 	t.root = root.Dir
 	seen, err := t.observe(ctx, w)
 	return seen, errors.Join(err, root.Remove())
+}
+
+// alone reports whether the program runs as the one user that is mapped, and
+// is not root in its container.
+func (t *target) alone() bool { return t.image.runner.users.kind == alone && t.who.uid != 0 }
+
+// strict gets layers whose modes make up for their missing owners.
+func (t *target) strict(ctx context.Context) (err error) {
+	t.cache, t.held = t.image.runner.cache, t.image.held
+	if !t.alone() {
+		return nil
+	}
+	if t.cache, err = t.cache.As(layers.User{UID: t.who.uid, GID: t.who.gid}); err != nil {
+		return err
+	}
+	t.held, err = hold(ctx, t.cache, t.image.from)
+	return err
+}
+
+func (t *target) release() {
+	if t.alone() {
+		release(t.held)
+	}
 }
 
 func (t *target) user() string {
@@ -116,10 +146,6 @@ func (t *target) blind(record *run.Record, group *cgroup) {
 	if !group.limitsMemory() && t.spec.Limits.Memory != run.DefaultLimits.Memory {
 		record.Blind("the memory limit is not set, because this user may not make cgroups")
 	}
-	if t.image.runner.users.kind == alone && t.who.uid != 0 {
-		record.Blind("every file seems to belong to the program's user, so errors about file permissions do not show: " +
-			"only one user could be mapped; install newuidmap and add ranges to /etc/subuid and /etc/subgid")
-	}
 }
 
 func (t *target) config(group *cgroup) (cage.Config, error) {
@@ -138,6 +164,7 @@ func (t *target) config(group *cgroup) (cage.Config, error) {
 		Gains:    t.gains,
 		Nested:   users.kind != same,
 		Pretend:  users.kind == alone && t.who.uid == 0,
+		Strict:   t.alone(),
 		Cgroups:  len(group.dirs),
 		Unified:  group.unified,
 		Files:    1 << 20, // as dockerd gives them
@@ -145,7 +172,7 @@ func (t *target) config(group *cgroup) (cage.Config, error) {
 	if users.kind != same {
 		c.Pids = uint64(t.spec.Limits.Pids)
 	}
-	for _, h := range im.held {
+	for _, h := range t.held {
 		if t.root == "" {
 			c.Layers = append(c.Layers, h.Dir)
 		}

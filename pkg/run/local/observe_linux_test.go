@@ -228,9 +228,6 @@ func TestObserveOutOfMemory(t *testing.T) {
 func TestObserveOwners(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, r *Runner) {
-		if r.users.kind == alone {
-			t.Skip("there is only one user")
-		}
 		im := open(t, r, facts.Config{User: "web"},
 			node{name: "data/", mode: 0o700, uid: 1000}, node{name: "data/seed", content: "mine", mode: 0o600, uid: 1000})
 		if got := text(observe(t, im, nil, "/app", "volume").Log); got != "mine, written" {

@@ -71,7 +71,14 @@ func caches(o Options) (all []*layers.Cache, err error) {
 		if err != nil {
 			return nil, err
 		}
+		users, err := c.Users()
+		if err != nil {
+			return nil, err
+		}
 		all = append(all, c)
+		if !owned {
+			all = append(all, users...)
+		}
 	}
 	return all, nil
 }
@@ -122,35 +129,44 @@ func Foreign(i facts.Image) string {
 type Image struct {
 	runner *Runner
 	facts  facts.Image
+	from   []layers.Layer // bottom first
 	held   []*layers.Held // topmost first
 }
 
 // Open unpacks an image's layers, bottom first, as far as they are not in the
 // cache. They stay there until Close.
 func (r *Runner) Open(ctx context.Context, i facts.Image, from []layers.Layer) (*Image, error) {
-	im := &Image{runner: r, facts: i}
-	for _, l := range from {
-		held, err := r.cache.Get(ctx, l)
-		if err != nil {
-			im.release()
-			return nil, fmt.Errorf("open image %q: %w", i.Ref, err)
-		}
-		im.held = append(im.held, held)
+	held, err := hold(ctx, r.cache, from)
+	if err != nil {
+		return nil, fmt.Errorf("open image %q: %w", i.Ref, err)
 	}
-	slices.Reverse(im.held)
-	return im, nil
+	return &Image{runner: r, facts: i, from: from, held: held}, nil
 }
 
-func (im *Image) release() {
-	for _, h := range im.held {
+// hold gets layers of a cache, and returns them topmost first.
+func hold(ctx context.Context, c *layers.Cache, from []layers.Layer) (all []*layers.Held, err error) {
+	for _, l := range from {
+		held, err := c.Get(ctx, l)
+		if err != nil {
+			release(all)
+			return nil, err
+		}
+		all = append(all, held)
+	}
+	slices.Reverse(all)
+	return all, nil
+}
+
+func release(held []*layers.Held) {
+	for _, h := range held {
 		h.Release()
 	}
-	im.held = nil
 }
 
 // Close lets go of the layers and bounds the cache.
 func (im *Image) Close(context.Context) error {
-	im.release()
+	release(im.held)
+	im.held = nil
 	_, err := im.runner.cache.Prune(cmp.Or(im.runner.opts.CacheSize, layers.DefaultSize))
 	return err
 }

@@ -115,6 +115,9 @@ var cacheDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", 
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	for _, dir := range savedDirs {
+		os.RemoveAll(dir)
+	}
 	if dir, err := cacheDir(); err == nil {
 		if _, err := Prune(Options{Dir: dir}, 0); err != nil {
 			fmt.Fprintln(os.Stderr, err)

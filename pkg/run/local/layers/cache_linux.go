@@ -23,6 +23,7 @@ type Cache struct {
 	dir    string
 	owned  bool
 	limits Limits
+	as     *User
 	// Remove removes what this process may not; nil: nothing is.
 	Remove func(dir string) error
 }
@@ -44,6 +45,32 @@ func Open(dir string, owned bool, limits Limits) (*Cache, error) {
 		return nil, fmt.Errorf("protect layer cache: %w", err)
 	}
 	return &Cache{dir: dir, owned: owned, limits: limits}, nil
+}
+
+// User is who a program runs as where every file has one owner.
+type User struct{ UID, GID int }
+
+// As is a cache whose files allow their owner what they would allow a user, if
+// they had their own owners.
+func (c *Cache) As(u User) (*Cache, error) {
+	dir := filepath.Join(filepath.Dir(c.dir), fmt.Sprintf("as-%d-%d", u.UID, u.GID))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make layer cache: %w", err)
+	}
+	as := *c
+	as.dir, as.as = dir, &u
+	return &as, nil
+}
+
+// Users returns the caches that As made.
+func (c *Cache) Users() (all []*Cache, err error) {
+	dirs, err := filepath.Glob(filepath.Join(filepath.Dir(c.dir), "as-*"))
+	for _, dir := range dirs {
+		as := *c
+		as.dir = dir
+		all = append(all, &as)
+	}
+	return all, err
 }
 
 // Dir is where the layers are.
@@ -161,7 +188,7 @@ func (c *Cache) fill(ctx context.Context, dir string, l Layer) error {
 	defer r.Close()
 	stop := context.AfterFunc(ctx, func() { r.Close() })
 	defer stop()
-	known, err := unpack(r, root, c.owned, c.limits)
+	known, err := unpack(r, root, c.owned, c.as, c.limits)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

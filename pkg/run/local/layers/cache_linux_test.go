@@ -75,7 +75,9 @@ func TestGetRefuses(t *testing.T) {
 	t.Parallel()
 	good := layerOf(pack(t, file("f", "x")))
 	other := layerOf(pack(t, file("f", "y")))
-	cut := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("no tar at all" + strings.Repeat("!", 600))), nil }
+	cut := func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("no tar at all" + strings.Repeat("!", 600))), nil
+	}
 	broken := errors.New("broken")
 	for name, l := range map[string]Layer{
 		"another content": {good.DiffID, other.Open},

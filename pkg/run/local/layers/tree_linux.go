@@ -17,6 +17,7 @@ import (
 type tree struct {
 	root       int
 	owned      bool
+	as         *User
 	opaqueName string // extended attribute of directories that hide lower ones
 	last       *lastDir
 }
@@ -242,6 +243,19 @@ func (t tree) opaque(name string) error {
 	return unix.Setxattr("/proc/self/fd/"+strconv.Itoa(fd), t.opaqueName, []byte("y"), 0)
 }
 
+// mode is a file's mode; one that allows the owner what it allows the user,
+// where all files have one owner.
+func (t tree) mode(h *tar.Header) uint32 {
+	mode := uint32(h.Mode) & 0o7777
+	switch {
+	case t.as == nil || h.Uid == t.as.UID:
+		return mode
+	case h.Gid == t.as.GID:
+		return mode&^0o700 | mode&0o070<<3
+	}
+	return mode&^0o700 | mode&0o007<<6
+}
+
 // finish sets owner, mode, capabilities and times of an open file, in the
 // order in which they do not undo each other.
 func (t tree) finish(fd int, h *tar.Header) error {
@@ -250,7 +264,7 @@ func (t tree) finish(fd int, h *tar.Header) error {
 			return fmt.Errorf("change owner: %w", err)
 		}
 	}
-	if err := unix.Fchmod(fd, uint32(h.Mode)&0o7777); err != nil {
+	if err := unix.Fchmod(fd, t.mode(h)); err != nil {
 		return fmt.Errorf("change mode: %w", err)
 	}
 	if value, ok := h.PAXRecords["SCHILY.xattr.security.capability"]; ok && t.owned {

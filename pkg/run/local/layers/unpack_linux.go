@@ -44,9 +44,9 @@ type dirTimes struct {
 	header *tar.Header
 }
 
-// Unpack unpacks a tar into an empty directory, and returns what it learned.
+// unpack unpacks a tar into an empty directory, and returns what it learned.
 // Nothing outside the directory is ever touched.
-func unpack(r io.Reader, dir string, owned bool, limits Limits) (info, error) {
+func unpack(r io.Reader, dir string, owned bool, as *User, limits Limits) (info, error) {
 	plain, err := decompress(r)
 	if err != nil {
 		return info{}, err
@@ -56,6 +56,7 @@ func unpack(r io.Reader, dir string, owned bool, limits Limits) (info, error) {
 	if err != nil {
 		return info{}, err
 	}
+	t.as = as
 	defer t.close()
 	u := &unpacker{tree: t, limits: limits, owned: owned}
 	hash := sha256.New()

@@ -151,7 +151,7 @@ func TestUnpack(t *testing.T) {
 					t.Skip("only root can give files away")
 				}
 				into := tempDir(t)
-				if _, err := unpack(bytes.NewReader(pack(t, tt.entries...)), into, owned, DefaultLimits); err != nil {
+				if _, err := unpack(bytes.NewReader(pack(t, tt.entries...)), into, owned, nil, DefaultLimits); err != nil {
 					t.Fatal(err)
 				}
 				if diff := cmp.Diff(tt.want, listing(t, into)); diff != "" {
@@ -169,7 +169,7 @@ func TestUnpackAttributes(t *testing.T) {
 		tar.Header{Typeflag: tar.TypeDir, Name: "d", Mode: 0o750, Uid: 7, Gid: 8, ModTime: at},
 		tar.Header{Typeflag: tar.TypeReg, Name: "d/su", Mode: 0o4755, Uid: 1000, Gid: 1001, ModTime: at, Uname: "x"})
 	into := tempDir(t)
-	known, err := unpack(bytes.NewReader(content), into, isRoot, DefaultLimits)
+	known, err := unpack(bytes.NewReader(content), into, isRoot, nil, DefaultLimits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,6 +192,27 @@ func TestUnpackAttributes(t *testing.T) {
 	}
 }
 
+// Where all files have one owner, modes tell who it is that may not.
+func TestUnpackAs(t *testing.T) {
+	t.Parallel()
+	header := func(name string, mode int64, uid, gid int) tar.Header {
+		return tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Uid: uid, Gid: gid}
+	}
+	content := pack(t, header("mine", 0o640, 33, 0), header("ours", 0o670, 0, 33), header("theirs", 0o755, 0, 0),
+		header("closed", 0o700, 7, 7), tar.Header{Typeflag: tar.TypeDir, Name: "d", Mode: 0o755})
+	into := tempDir(t)
+	if _, err := unpack(bytes.NewReader(content), into, false, &User{33, 33}, DefaultLimits); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"d dr-xr-xr-x", "mine -rw-r-----", "ours -rwxrwx---", "theirs -r-xr-xr-x", "closed ----------"}
+	for _, w := range want {
+		name, mode, _ := strings.Cut(w, " ")
+		if info, err := os.Lstat(filepath.Join(into, name)); err != nil || info.Mode().String() != mode {
+			t.Errorf("%s: %v, %v; want %s", name, info.Mode(), err, mode)
+		}
+	}
+}
+
 func TestUnpackRefuses(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -210,7 +231,7 @@ func TestUnpackRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := unpack(bytes.NewReader(tt.content), tempDir(t), false, tt.limits)
+			_, err := unpack(bytes.NewReader(tt.content), tempDir(t), false, nil, tt.limits)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
@@ -240,7 +261,7 @@ func FuzzUnpack(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(outer, "sentinel"), []byte("good"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, _ = unpack(bytes.NewReader(content), inner, isRoot, Limits{1 << 20, 1000})
+		_, _ = unpack(bytes.NewReader(content), inner, isRoot, nil, Limits{1 << 20, 1000})
 		if err := removeTree(inner); err != nil {
 			t.Fatal(err)
 		}
