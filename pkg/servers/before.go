@@ -27,11 +27,18 @@ func (run *invocation) touched() string {
 		if pythonName.MatchString(name) {
 			name = "python"
 		}
-		if c.Name() == "" || !leavesFiles[name] {
+		if c.Name() == "" || !leavesFiles[name] && !run.isServer(c) {
 			return fmt.Sprintf("%q runs first and may change the configuration", first(c.Words()))
 		}
 	}
 	return ""
+}
+
+// isServer reports whether a command is another server, which goes to the
+// background: those write no configuration but their own.
+func (run *invocation) isServer(c facts.Command) bool {
+	other := predictCommand(c, facts.Launch{}, run.files, run.all)
+	return other.Daemonizes == facts.Yes && other.Server != run.server.ID
 }
 
 func first(words []string) string {

@@ -18,6 +18,11 @@ func nginx(run *invocation) {
 	if run.p.Ends != "" {
 		return
 	}
+	if why := run.nginxRefuses(); why != "" {
+		run.p.Daemonizes, run.p.DaemonWhy = facts.Unknown, ""
+		run.unknown("%s", why)
+		return
+	}
 	run.p.Complete = true
 	global := run.nginxGlobal()
 	conf, err := run.nginxConf()
@@ -39,6 +44,23 @@ func nginx(run *invocation) {
 		}
 	}
 	run.nginxFix()
+}
+
+// nginxRefuses says why nginx ends before it reads its file: its options are
+// wrong ("daemon off;" split into two words, or with quotes in exec form).
+func (run *invocation) nginxRefuses() string {
+	if len(run.args) > 0 && run.command.Argv[run.args[0]].Known {
+		return fmt.Sprintf("nginx refuses %q as an invalid option", run.word(run.args[0]))
+	}
+	o := run.option([]string{"-g"})
+	if o == nil || run.known(o) != nil {
+		return ""
+	}
+	tokens := nginxTokens(o.value)
+	if n := len(tokens); n == 0 || !tokens[n-1].plain {
+		return fmt.Sprintf("nginx refuses -g %q: it expects a \";\" at the end", o.value)
+	}
+	return ""
 }
 
 // nginxGlobal reads the directives given with -g.

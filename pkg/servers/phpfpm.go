@@ -37,6 +37,7 @@ func phpFPM(run *invocation) {
 		run.fpmDaemon("")
 		return
 	}
+	head := text
 	files, err := run.fpmPools(pools)
 	if err != nil {
 		run.unknown("%s may decide and was not read: %v", pools, err)
@@ -46,7 +47,7 @@ func phpFPM(run *invocation) {
 	}
 	run.fpmDaemon(text)
 	if err == nil {
-		run.fpmListen(files)
+		run.fpmListen(append([]fpmPool{{main, head}}, files...))
 	}
 }
 

@@ -161,7 +161,7 @@ func (m *machine) run(ctx context.Context) (launch.Way, error) {
 func (m *machine) prepass(name, text string, file *syntax.File) *prepass {
 	p := &prepass{m: m, file: name, source: text, asked: map[string]bool{}}
 	syntax.Walk(file, func(n syntax.Node) bool {
-		if f, ok := n.(*syntax.FuncDecl); ok {
+		if f, ok := n.(*syntax.FuncDecl); ok && f.Name != nil { // zsh has nameless ones
 			m.declared[f.Name.Value] = true
 		}
 		return true

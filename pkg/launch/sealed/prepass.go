@@ -113,7 +113,10 @@ func (p *prepass) stmt(stmt *syntax.Stmt, r role) {
 			p.stmt(cmd.Stmt, r)
 		}
 	case *syntax.FuncDecl:
-		p.stmt(cmd.Body, role{cond: p.asked[cmd.Name.Value]})
+		p.stmt(cmd.Body, role{cond: cmd.Name != nil && p.asked[cmd.Name.Value]})
+		if cmd.Name == nil {
+			stmt.Cmd = p.callExpr(opGiveUp, p.site(cmd, r))
+		}
 	default:
 		p.compound(stmt, r)
 	}
