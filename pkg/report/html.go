@@ -64,8 +64,12 @@ func page(w io.Writer, a About, results []Result) error {
 		v.Title = clean(results[0].Ref) + " · imglint"
 	}
 	if len(results) > 1 {
-		v.Answer = tallyVerdicts(results)
 		v.Platforms, v.Matrix = matrix(results)
+		v.Answer = counted(len(v.Matrix), "image")
+		if len(v.Platforms) > 1 {
+			v.Answer += " on " + counted(len(v.Platforms), "platform")
+		}
+		v.Answer += ": " + tallyVerdicts(results)
 	}
 	var b bytes.Buffer
 	if err := pageParsed.Execute(&b, v); err != nil {
@@ -135,7 +139,14 @@ func verdictClass(r Result) string {
 	return "unknown"
 }
 
-// tallyVerdicts counts images in words: "1 of 3 images fails, 2 pass".
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// tallyVerdicts counts verdicts in words: "1 fails, 2 pass".
 func tallyVerdicts(results []Result) string {
 	count := map[string]int{}
 	for _, r := range results {
@@ -153,5 +164,5 @@ func tallyVerdicts(results []Result) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, c.many))
 		}
 	}
-	return fmt.Sprintf("%d images: %s", len(results), strings.Join(parts, ", "))
+	return strings.Join(parts, ", ")
 }

@@ -301,6 +301,10 @@ func TestPageMatrix(t *testing.T) {
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
+	format, _ := FindFormat("html")
+	if text := string(write(t, format, all)); !strings.Contains(text, "2 images on 2 platforms: 2 fail, 2 pass") {
+		t.Error("the page does not count its images and platforms")
+	}
 }
 
 func TestSeconds(t *testing.T) {
