@@ -90,7 +90,7 @@ func newRoot(io IO) *cobra.Command {
 	root.SetUsageTemplate(root.UsageTemplate() + "\n" + statuses)
 	root.SetFlagErrorFunc(flagError)
 	f.register(root)
-	root.AddCommand(explainCommand(io), rulesCommand(io), versionCommand(io), platformsCommand(io), configCommand(io), initCommand(io), hookCommand(io))
+	root.AddCommand(explainCommand(io), rulesCommand(io), versionCommand(io), platformsCommand(io), configCommand(io), initCommand(io), hookCommand(io), actionCommand(io))
 	return root
 }
 
