@@ -31,6 +31,7 @@ func configCommand(io IO) *cobra.Command {
 		},
 	}
 	shown.register(cmd)
+	completions(cmd)
 	return cmd
 }
 

@@ -25,25 +25,29 @@ func explainCommand(io IO) *cobra.Command {
 			if !ok {
 				return &statusError{ExitUsage, unknownRule(args[0])}
 			}
-			_, err := fmt.Fprint(io.Out, page)
+			_, err := fmt.Fprint(io.Out, io.page(page))
 			return err
 		},
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			var ids []string
-			for _, r := range rules.All {
-				ids = append(ids, r.ID+"\t"+r.Title)
-			}
-			return ids, cobra.ShellCompDirectiveNoFileComp
+			return ruleWords(), cobra.ShellCompDirectiveNoFileComp
 		},
 	}
 }
 
 func rulesCommand(io IO) *cobra.Command {
-	return &cobra.Command{
+	var output string
+	cmd := &cobra.Command{
 		Use:   "rules",
 		Short: "list the rules",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
+			switch output {
+			case "json":
+				return rulesJSON(io)
+			case "text":
+			default:
+				return usage("--output %q: use text or json", output)
+			}
 			w := tabwriter.NewWriter(io.Out, 0, 0, 2, ' ', 0)
 			for _, r := range rules.All {
 				fmt.Fprintf(w, "%s\t%s\t%s\n", r.ID, r.Severity, r.Title)
@@ -51,6 +55,8 @@ func rulesCommand(io IO) *cobra.Command {
 			return w.Flush()
 		},
 	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "how to print them, a `FORMAT`: text or json")
+	return cmd
 }
 
 func noArguments(cmd *cobra.Command, args []string) error {

@@ -25,7 +25,11 @@ func hookCommand(io IO) *cobra.Command {
 			"changes what they are built from. git push --no-verify pushes without it.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("there is no hook %s: use install, uninstall or run", args[0])
+				words := []string{"install", "uninstall", "run"}
+				if best := nearest(args[0], words); best != "" {
+					return usage("there is no hook %s, did you mean %s?", args[0], best)
+				}
+				return usage("there is no hook %s: use %s", args[0], strings.Join(words, ", "))
 			}
 			return cmd.Help()
 		},

@@ -112,7 +112,7 @@ func (s *session) remark() {
 	if s.flags.quiet {
 		return
 	}
-	for _, text := range s.remarks() {
+	for _, text := range append(s.remarks(), s.suggestions()...) {
 		fmt.Fprintf(s.io.Err, "imglint: %s\n", strings.TrimSpace(text))
 	}
 }

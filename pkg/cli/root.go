@@ -86,10 +86,11 @@ func newRoot(io IO) *cobra.Command {
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
 	root.SetIn(io.In)
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.ValidArgsFunction = localImages
 	root.SetUsageTemplate(root.UsageTemplate() + "\n" + statuses)
 	root.SetFlagErrorFunc(flagError)
 	f.register(root)
+	completions(root)
 	root.AddCommand(explainCommand(io), rulesCommand(io), versionCommand(io), platformsCommand(io), configCommand(io), initCommand(io), hookCommand(io), actionCommand(io))
 	return root
 }
