@@ -2,6 +2,7 @@ package dockerfile
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"maps"
 	"path"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
+
+	"github.com/imglint/imglint/pkg/facts"
 )
 
 // builder follows the steps of a Dockerfile and notes what each does to the
@@ -20,14 +23,13 @@ type builder struct {
 	file    *file
 	options Options
 	context *buildContext
+	ground  *ground
 	deeds   []deed
 	dirs    map[string]bool
 	env     map[string]string // ENV, of the base too when it is known
 	args    map[string]string // ARG of the present stage
 	stage   int
-	cwd     string   // absolute; "": not known
-	copied  []string // directories that were filled from the build context
-	ran     bool     // there was a RUN
+	cwd     string // absolute; "": not known
 }
 
 // begin takes over what the base image sets.
@@ -176,7 +178,7 @@ func (b *builder) copy(c instructions.SourcesAndDest, mode, chown string, opaque
 		b.deeds = append(b.deeds, deed{copied: &m})
 		if m.dir {
 			b.made(m.dest)
-			b.copied = append(b.copied, m.dest)
+			b.ground.copied = append(b.ground.copied, m.dest)
 		}
 		b.made(path.Dir(m.dest))
 	}
@@ -204,22 +206,35 @@ func (b *builder) mappings(c instructions.SourcesAndDest, dest string, l look) (
 		sources = append(sources, matches...)
 	}
 	into := strings.HasSuffix(c.DestPath, "/") || orDot(c.DestPath) == "." || strings.HasSuffix(c.DestPath, "/.") ||
-		len(sources)+len(c.SourceContents) > 1 || b.dirs[dest] || standard[dest] || "/"+dest == b.cwd
+		len(sources)+len(c.SourceContents) > 1
+	there := facts.Yes
+	if !into {
+		there = b.isDirectory(dest)
+	}
 	var all []mapping
 	for _, source := range sources {
 		info, err := b.context.stat(source)
 		if err != nil {
 			return nil, false
 		}
-		all = append(all, mapping{dest: landing(dest, source, into && !info.IsDir()), from: source, dir: info.IsDir(), look: l})
+		if there == facts.Unknown && !info.IsDir() && !renames(source, dest) {
+			return nil, false
+		}
+		all = append(all, mapping{dest: landing(dest, source, there == facts.Yes && !info.IsDir()), from: source, dir: info.IsDir(), look: l})
 	}
 	for _, h := range c.SourceContents {
 		if h.Expand && strings.Contains(h.Data, "$") {
 			return nil, false
 		}
-		all = append(all, mapping{dest: landing(dest, h.Path, into), text: &h.Data, look: l})
+		all = append(all, mapping{dest: landing(dest, h.Path, there == facts.Yes), text: &h.Data, look: l})
 	}
 	return all, true
+}
+
+// renames reports whether dest reads like the file that source becomes.
+func renames(source, dest string) bool {
+	from, to := path.Base(source), path.Base(dest)
+	return from == to || strings.TrimSuffix(from, path.Ext(from)) == to || strings.Contains(to, ".")
 }
 
 func landing(dest, source string, into bool) string {
@@ -229,11 +244,37 @@ func landing(dest, source string, into bool) string {
 	return dest
 }
 
-// standard directories are in nearly every base image, so that a file that is
-// copied to one ends up in it.
+// isDirectory tells whether a path is a directory before the present step: a
+// file that is copied there without a slash then ends up in it.
+func (b *builder) isDirectory(dest string) facts.Tri {
+	if b.dirs[dest] || dest == "." || "/"+dest == b.cwd {
+		return facts.Yes
+	}
+	if strings.EqualFold(b.ground.image, "scratch") {
+		return facts.No
+	}
+	if standard[dest] {
+		return facts.Yes
+	}
+	if b.ground.files != nil && !b.ground.ran {
+		info, err := fs.Stat(b.ground.files, dest)
+		switch {
+		case err == nil && info.IsDir():
+			return facts.Yes
+		case err == nil, errors.Is(err, fs.ErrNotExist):
+			return facts.No
+		}
+	}
+	if b.ground.official() && ownDirectory(dest) {
+		return facts.No
+	}
+	return facts.Unknown
+}
+
+// standard directories are in nearly every base image.
 var standard = map[string]bool{
-	".": true, "app": true, "bin": true, "etc": true, "home": true, "opt": true, "root": true, "sbin": true, "srv": true, "tmp": true, "usr": true,
-	"usr/bin": true, "usr/lib": true, "usr/local": true, "usr/local/bin": true, "usr/sbin": true, "usr/src": true, "usr/src/app": true, "var": true, "var/www": true, "var/www/html": true,
+	"bin": true, "etc": true, "home": true, "opt": true, "root": true, "sbin": true, "srv": true, "tmp": true, "usr": true,
+	"usr/bin": true, "usr/lib": true, "usr/local": true, "usr/local/bin": true, "usr/sbin": true, "usr/src": true, "var": true,
 }
 
 // sourcesOf lists what a step copies from the build context by a plain name.

@@ -28,7 +28,7 @@ func Files(ctx context.Context, src []byte, o Options, buildContext, base fs.FS)
 		return nil, fmt.Errorf("read Dockerfile %q: %w", o.File, err)
 	}
 	p := f.plan(target)
-	b := &builder{file: f, options: o, env: map[string]string{}, args: map[string]string{}, dirs: map[string]bool{}}
+	b := &builder{file: f, options: o, env: map[string]string{}, args: map[string]string{}, dirs: map[string]bool{}, ground: &ground{image: p.base, files: base}}
 	if b.context, err = openContext(buildContext, o.File); err != nil {
 		return nil, err
 	}
@@ -36,8 +36,7 @@ func Files(ctx context.Context, src []byte, o Options, buildContext, base fs.FS)
 	for _, s := range p.steps {
 		b.step(s)
 	}
-	below := &ground{image: p.base, files: base, copied: b.copied, ran: b.ran}
-	return &tree{deeds: b.deeds, context: b.context, dirs: b.dirs, ground: below}, nil
+	return &tree{deeds: b.deeds, context: b.context, dirs: b.dirs, ground: b.ground}, nil
 }
 
 // deed is what one step did to the file system. Exactly one of its parts is set.

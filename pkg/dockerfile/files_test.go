@@ -66,36 +66,36 @@ func TestFiles(t *testing.T) {
 			"app/README.md": "unknown", "app/keep.md": "rw-r--r-- keep", "app/link": "unknown", "app/none": "unknown", "bin/sh": "unknown", "app/app/main.py": "rw-r--r-- app",
 		}},
 		"scratch knows what is absent": {"FROM scratch\nCOPY run /run\n", map[string]string{"run": "rwxr-xr-x RUN", "bin/sh": "absent", ".": "dir"}},
-		"relative without a base":      {"FROM x\nCOPY run .\n", map[string]string{"run": "unknown", "app/run": "unknown"}},
+		"relative without a base":      {"FROM debian\nCOPY run .\n", map[string]string{"run": "unknown", "app/run": "unknown"}},
 		"relative to scratch":          {"FROM scratch\nWORKDIR srv\nCOPY run bin/\n", map[string]string{"srv/bin/run": "rwxr-xr-x RUN", "srv/bin": "dir", "srv": "dir"}},
-		"into a directory":             {"FROM x\nCOPY run /usr/local/bin\nCOPY entrypoint.sh /entrypoint\n", map[string]string{"usr/local/bin/run": "rwxr-xr-x RUN", "entrypoint": "rw-r--r-- #!/bin/sh"}},
-		"several and patterns":         {"FROM x\nCOPY app/*.py ru? /srv/\n", map[string]string{"srv/main.py": "rw-r--r-- app", "srv/util.py": "rw-r--r-- util", "srv/run": "rwxr-xr-x RUN"}},
-		"later wins":                   {"FROM x\nCOPY run /a\nCOPY conf/nginx.conf /a\n", map[string]string{"a": "rw-r--r-- listen 80;"}},
-		"variables":                    {"ARG G=/srv\nFROM x\nARG G\nARG V=run\nENV D=$G/bin\nCOPY $V ${D}/\n", map[string]string{"srv/bin/run": "rwxr-xr-x RUN"}},
-		"unknown variable":             {"FROM x\nCOPY run /a\nCOPY run $HOME/\n", map[string]string{"a": "unknown"}},
-		"build argument":               {"FROM x\nARG GIVEN\nCOPY run $GIVEN\n", map[string]string{"given": "rwxr-xr-x RUN"}},
-		"from another stage":           {"FROM x AS b\nFROM x\nCOPY run /srv/run\nCOPY --from=b /out /srv\n", map[string]string{"srv/run": "unknown", "bin/run": "unknown"}},
-		"beside another stage":         {"FROM x AS b\nFROM x\nCOPY --from=b /out /srv\nCOPY run /srv/run\n", map[string]string{"srv/run": "rwxr-xr-x RUN"}},
-		"through stages":               {"FROM x AS b\nWORKDIR /w\nCOPY run .\nFROM b\n", map[string]string{"w/run": "rwxr-xr-x RUN"}},
-		"chmod flag":                   {"FROM x\nCOPY --chmod=755 entrypoint.sh /e\nCOPY --chmod=u+x run /r\n", map[string]string{"e": "rwxr-xr-x #!/bin/sh", "r": "unknown"}},
-		"chmod plus x":                 {"FROM x\nCOPY entrypoint.sh /e\nRUN apt-get update && chmod +x /e\n", map[string]string{"e": "rwxr-xr-x #!/bin/sh"}},
-		"chmod in between":             {"FROM x\nRUN chmod +x /e\nCOPY entrypoint.sh /e\n", map[string]string{"e": "rw-r--r-- #!/bin/sh"}},
-		"chmod twice":                  {"FROM x\nCOPY entrypoint.sh /e\nRUN chmod 600 /e\nRUN chmod u+x /e\n", map[string]string{"e": "rwx------ #!/bin/sh"}},
-		"chmod of all":                 {"FROM x\nWORKDIR /a\nCOPY . .\nRUN chmod -R a+rx . ; chmod 644 /a/*n\n", map[string]string{"a/entrypoint.sh": "rwxr-xr-x #!/bin/sh", "a/run": "rw-r--r-- RUN"}},
-		"chmod not plain":              {"FROM x\nCOPY entrypoint.sh /e\nRUN chmod +x $(ls /e)\n", map[string]string{"e": "unknown"}},
-		"harmless":                     {"FROM x\nCOPY run /r\nRUN apt-get install -y \"curl=1\" >/dev/null 2>&1 && rm -rf /var/lib/apt/lists/*\nRUN pip install x && python -m pip list\nRUN npm ci --omit=dev\nRUN [\"useradd\", \"app\"]\n", map[string]string{"r": "rwxr-xr-x RUN"}},
-		"npm run":                      {"FROM x\nCOPY run /r\nRUN npm run build\n", map[string]string{"r": "unknown"}},
-		"sed":                          {"FROM x\nCOPY run /r\nRUN sed -i s/a/b/ /r\n", map[string]string{"r": "unknown"}},
-		"written":                      {"FROM x\nCOPY run /r\nRUN echo hi > /r\n", map[string]string{"r": "unknown"}},
-		"rm":                           {"FROM x\nCOPY run /r\nRUN rm -rf /r\n", map[string]string{"r": "unknown"}},
-		"loop":                         {"FROM x\nCOPY run /r\nRUN for f in /r; do chmod +x $f; done\n", map[string]string{"r": "unknown"}},
-		"heredoc run":                  {"FROM x\nCOPY run /r\nRUN <<E\ntrue\nE\n", map[string]string{"r": "unknown"}},
-		"heredoc copy":                 {"FROM x\nCOPY <<'E' /e\n#!/bin/sh $X\nE\nCOPY <<E /f\n$X\nE\nCOPY --chmod=0755 <<g.sh <<h.sh /d/\ng\ng.sh\nh\nh.sh\n", map[string]string{"e": "rw-r--r-- #!/bin/sh $X", "f": "unknown", "d/g.sh": "rwxr-xr-x g", "d/h.sh": "rwxr-xr-x h"}},
-		"add":                          {"FROM x\nADD run /r\nADD dist.tar.gz /srv/\nADD https://example.org/x /x\n", map[string]string{"r": "rwxr-xr-x RUN", "srv/dist.tar.gz": "unknown", "x": "unknown"}},
-		"missing source":               {"FROM x\nCOPY none /n\nCOPY no*pe /m\n", map[string]string{"n": "unknown", "m": "unknown"}},
-		"out of the context":           {"FROM x\nCOPY ../../run /r\n", map[string]string{"r": "rwxr-xr-x RUN"}},
-		"link":                         {"FROM x\nCOPY link /r\n", map[string]string{"r": "unknown"}},
-		"crlf":                         {"FROM x\r\nCOPY run \\\r\n  /r\r\n", map[string]string{"r": "rwxr-xr-x RUN"}},
+		"into a directory":             {"FROM debian\nCOPY run /usr/local/bin\nCOPY entrypoint.sh /entrypoint\n", map[string]string{"usr/local/bin/run": "rwxr-xr-x RUN", "entrypoint": "rw-r--r-- #!/bin/sh"}},
+		"several and patterns":         {"FROM debian\nCOPY app/*.py ru? /srv/\n", map[string]string{"srv/main.py": "rw-r--r-- app", "srv/util.py": "rw-r--r-- util", "srv/run": "rwxr-xr-x RUN"}},
+		"later wins":                   {"FROM debian\nCOPY run /a\nCOPY conf/nginx.conf /a\n", map[string]string{"a": "rw-r--r-- listen 80;"}},
+		"variables":                    {"ARG G=/srv\nFROM debian\nARG G\nARG V=run\nENV D=$G/bin\nCOPY $V ${D}/\n", map[string]string{"srv/bin/run": "rwxr-xr-x RUN"}},
+		"unknown variable":             {"FROM debian\nCOPY run /a\nCOPY run $HOME/\n", map[string]string{"a": "unknown"}},
+		"build argument":               {"FROM debian\nARG GIVEN\nCOPY run $GIVEN\n", map[string]string{"given": "rwxr-xr-x RUN"}},
+		"from another stage":           {"FROM debian AS b\nFROM debian\nCOPY run /srv/run\nCOPY --from=b /out /srv\n", map[string]string{"srv/run": "unknown", "bin/run": "unknown"}},
+		"beside another stage":         {"FROM debian AS b\nFROM debian\nCOPY --from=b /out /srv\nCOPY run /srv/run\n", map[string]string{"srv/run": "rwxr-xr-x RUN"}},
+		"through stages":               {"FROM debian AS b\nWORKDIR /w\nCOPY run .\nFROM b\n", map[string]string{"w/run": "rwxr-xr-x RUN"}},
+		"chmod flag":                   {"FROM debian\nCOPY --chmod=755 entrypoint.sh /e\nCOPY --chmod=u+x run /r\n", map[string]string{"e": "rwxr-xr-x #!/bin/sh", "r": "unknown"}},
+		"chmod plus x":                 {"FROM debian\nCOPY entrypoint.sh /e\nRUN apt-get update && chmod +x /e\n", map[string]string{"e": "rwxr-xr-x #!/bin/sh"}},
+		"chmod in between":             {"FROM debian\nRUN chmod +x /e\nCOPY entrypoint.sh /e\n", map[string]string{"e": "rw-r--r-- #!/bin/sh"}},
+		"chmod twice":                  {"FROM debian\nCOPY entrypoint.sh /e\nRUN chmod 600 /e\nRUN chmod u+x /e\n", map[string]string{"e": "rwx------ #!/bin/sh"}},
+		"chmod of all":                 {"FROM debian\nWORKDIR /a\nCOPY . .\nRUN chmod -R a+rx . ; chmod 644 /a/*n\n", map[string]string{"a/entrypoint.sh": "rwxr-xr-x #!/bin/sh", "a/run": "rw-r--r-- RUN"}},
+		"chmod not plain":              {"FROM debian\nCOPY entrypoint.sh /e\nRUN chmod +x $(ls /e)\n", map[string]string{"e": "unknown"}},
+		"harmless":                     {"FROM debian\nCOPY run /r\nRUN apt-get install -y \"curl=1\" >/dev/null 2>&1 && rm -rf /var/lib/apt/lists/*\nRUN pip install x && python -m pip list\nRUN npm ci --omit=dev\nRUN [\"useradd\", \"app\"]\n", map[string]string{"r": "rwxr-xr-x RUN"}},
+		"npm run":                      {"FROM debian\nCOPY run /r\nRUN npm run build\n", map[string]string{"r": "unknown"}},
+		"sed":                          {"FROM debian\nCOPY run /r\nRUN sed -i s/a/b/ /r\n", map[string]string{"r": "unknown"}},
+		"written":                      {"FROM debian\nCOPY run /r\nRUN echo hi > /r\n", map[string]string{"r": "unknown"}},
+		"rm":                           {"FROM debian\nCOPY run /r\nRUN rm -rf /r\n", map[string]string{"r": "unknown"}},
+		"loop":                         {"FROM debian\nCOPY run /r\nRUN for f in /r; do chmod +x $f; done\n", map[string]string{"r": "unknown"}},
+		"heredoc run":                  {"FROM debian\nCOPY run /r\nRUN <<E\ntrue\nE\n", map[string]string{"r": "unknown"}},
+		"heredoc copy":                 {"FROM debian\nCOPY <<'E' /e\n#!/bin/sh $X\nE\nCOPY <<E /f\n$X\nE\nCOPY --chmod=0755 <<g.sh <<h.sh /d/\ng\ng.sh\nh\nh.sh\n", map[string]string{"e": "rw-r--r-- #!/bin/sh $X", "f": "unknown", "d/g.sh": "rwxr-xr-x g", "d/h.sh": "rwxr-xr-x h"}},
+		"add":                          {"FROM debian\nADD run /r\nADD dist.tar.gz /srv/\nADD https://example.org/x /x\n", map[string]string{"r": "rwxr-xr-x RUN", "srv/dist.tar.gz": "unknown", "x": "unknown"}},
+		"missing source":               {"FROM debian\nCOPY none /n\nCOPY no*pe /m\n", map[string]string{"n": "unknown", "m": "unknown"}},
+		"out of the context":           {"FROM debian\nCOPY ../../run /r\n", map[string]string{"r": "rwxr-xr-x RUN"}},
+		"link":                         {"FROM debian\nCOPY link /r\n", map[string]string{"r": "unknown"}},
+		"crlf":                         {"FROM debian\r\nCOPY run \\\r\n  /r\r\n", map[string]string{"r": "rwxr-xr-x RUN"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -164,6 +164,44 @@ func TestFilesOfBase(t *testing.T) {
 	}
 }
 
+// TestFileOrInto: a file copied to a name without a slash becomes that name,
+// or ends up in it where that is a directory.
+func TestFileOrInto(t *testing.T) {
+	t.Parallel()
+	for src, want := range map[string]string{
+		"FROM scratch\nCOPY run /app\n":                          "rwxr-xr-x RUN, absent",
+		"FROM scratch\nCOPY run /opt\n":                          "absent, absent",
+		"FROM scratch\nWORKDIR /app\nWORKDIR /\nCOPY run /app\n": "dir, rwxr-xr-x RUN",
+		"FROM python:3.12\nCOPY run /app\n":                      "rwxr-xr-x RUN, unknown",
+		"FROM example.org/base\nCOPY run /app\n":                 "unknown, unknown",
+		"FROM example.org/base\nRUN mkdir /app\nCOPY run /app\n": "dir, rwxr-xr-x RUN",
+	} {
+		files, err := Files(t.Context(), []byte(src), Options{}, contextFiles, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := say(t, files, "app") + ", " + say(t, files, "app/run"); got != want {
+			t.Errorf("%q: %s, want %s", src, got, want)
+		}
+	}
+}
+
+// TestInstalledIsUnknown: package managers add files below the project.
+func TestInstalledIsUnknown(t *testing.T) {
+	t.Parallel()
+	files, err := Files(t.Context(), []byte("FROM node:22\nWORKDIR /app\nRUN mkdir -p data/deep\nCOPY . .\nRUN npm ci\n"), Options{}, contextFiles, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"app/node_modules/.bin/next": "unknown", "app/start.sh": "absent", "app/data/deep": "dir", "app/run": "rwxr-xr-x RUN", "app/conf/none": "unknown",
+	} {
+		if got := say(t, files, name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
 // TestOwnDirectory: in what only the build context fills, what is not copied is
 // not there; an official base image has no such directory.
 func TestOwnDirectory(t *testing.T) {
@@ -200,7 +238,7 @@ func TestFilesWithoutContext(t *testing.T) {
 
 func TestOwner(t *testing.T) {
 	t.Parallel()
-	files, err := Files(t.Context(), []byte("FROM x\nCOPY run /r\nCOPY --chown=app run /a\n"), Options{}, contextFiles, nil)
+	files, err := Files(t.Context(), []byte("FROM debian\nCOPY run /r\nCOPY --chown=app run /a\n"), Options{}, contextFiles, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

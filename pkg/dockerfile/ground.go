@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -16,6 +17,8 @@ type ground struct {
 	files  fs.FS    // nil: not read
 	copied []string // directories that were filled from the build context
 	ran    bool     // a RUN may have added to it
+	// installed: a package manager may have added directories to copied.
+	installed bool
 }
 
 // find answers from the base image. What is not there may come from a RUN,
@@ -63,7 +66,7 @@ var officials = map[string]bool{
 // build context and that no distribution and no package has.
 func (g *ground) foreign(name string) bool {
 	return slices.ContainsFunc(g.copied, func(dir string) bool {
-		return within(name, dir) && ownDirectory(dir)
+		return within(name, dir) && ownDirectory(dir) && (!g.installed || path.Dir(name) == dir)
 	})
 }
 

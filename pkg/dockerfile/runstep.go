@@ -34,7 +34,7 @@ func (c *chmod) reaches(name string) bool {
 // run notes a RUN: chmod where it is plain, nothing for commands that leave
 // copied files alone, and else that anything may have changed.
 func (b *builder) run(c *instructions.RunCommand) {
-	b.ran = true
+	b.ground.ran = true
 	calls, ok := callsOf(c)
 	var deeds []deed
 	for _, words := range calls {
@@ -42,13 +42,17 @@ func (b *builder) run(c *instructions.RunCommand) {
 		if !ok {
 			break
 		}
-		if words[0] == "chmod" {
+		switch words[0] {
+		case "chmod":
 			var changed []deed
 			changed, ok = b.chmod(words[1:])
 			deeds = append(deeds, changed...)
-			continue
+		case "mkdir":
+			ok = b.mkdir(words[1:])
+		default:
+			ok = harmless(words)
+			b.ground.installed = b.ground.installed || installer[path.Base(words[0])]
 		}
-		ok = harmless(words)
 	}
 	if !ok {
 		deeds = []deed{{unknown: "."}}
@@ -104,7 +108,14 @@ func flatten(s *syntax.Stmt, calls [][]string, plain bool) ([][]string, bool) {
 var quiet = map[string]bool{
 	"apt-get": true, "apt": true, "apk": true, "yum": true, "dnf": true, "microdnf": true, "pip": true, "pip3": true, "pipx": true, "uv": true,
 	"poetry": true, "pipenv": true, "bundle": true, "gem": true, "adduser": true, "addgroup": true, "useradd": true, "groupadd": true,
-	"mkdir": true, "echo": true, "true": true, ":": true, "set": true, "export": true, "ldconfig": true, "update-ca-certificates": true,
+	"echo": true, "true": true, ":": true, "set": true, "export": true, "ldconfig": true, "update-ca-certificates": true,
+}
+
+// installer commands add what a project depends on below its directory, in
+// node_modules, vendor or .venv.
+var installer = map[string]bool{
+	"pip": true, "pip3": true, "uv": true, "poetry": true, "pipenv": true, "bundle": true, "gem": true,
+	"npm": true, "yarn": true, "pnpm": true, "python": true, "python3": true,
 }
 
 // installs are the subcommands of package managers that can run anything else.
@@ -152,6 +163,24 @@ func (b *builder) chmod(words []string) ([]deed, bool) {
 		deeds = append(deeds, deed{chmod: &chmod{pattern: inside(word), recursive: recursive, apply: apply}})
 	}
 	return deeds, true
+}
+
+// mkdir reads the words after mkdir.
+func (b *builder) mkdir(words []string) bool {
+	for i, word := range words {
+		switch {
+		case word == "" || word == "-m" || strings.HasPrefix(word, "--mode") || strings.ContainsAny(word, "{*?["):
+			return false
+		case i == 0 && (word == "-p" || word == "--parents"):
+			continue
+		}
+		dir, ok := b.absolute(word)
+		if !ok {
+			return false
+		}
+		b.made(dir)
+	}
+	return true
 }
 
 var symbolic = regexp.MustCompile(`^([ugoa]*)\+([rwxX]+)$`)
