@@ -39,12 +39,12 @@ var layers = map[string][]string{
 	"pkg/hook":             {},
 	"pkg/lint": {
 		"pkg/dockerfile", "pkg/facts", "pkg/finding", "pkg/ignore", "pkg/image", "pkg/launch", "pkg/platform", "pkg/report",
-		"pkg/rule", "pkg/run", "pkg/run/engine", "pkg/servers",
+		"pkg/rule", "pkg/run", "pkg/run/engine", "pkg/run/local", "pkg/run/local/layers", "pkg/servers",
 	},
 	"pkg/cli": {
 		"pkg/launch", "pkg/launch/sealed",
 		"pkg/config", "pkg/hook", "pkg/ignore", "pkg/facts", "pkg/finding", "pkg/lint", "pkg/platform", "pkg/probe", "pkg/probe/embed", "pkg/report", "pkg/rule", "pkg/run",
-		"pkg/run/engine", "rules",
+		"pkg/run/engine", "pkg/run/local", "rules",
 	},
 	"cmd/imglint": {"pkg/cli"},
 	"cmd/probe":   {"pkg/probe"},

@@ -13,6 +13,7 @@ import (
 	"github.com/imglint/imglint/pkg/lint"
 	"github.com/imglint/imglint/pkg/report"
 	"github.com/imglint/imglint/pkg/run/engine"
+	"github.com/imglint/imglint/pkg/run/local"
 )
 
 // lintImages is the root command: it checks the images, prints what was found
@@ -73,13 +74,14 @@ func jobs(f *flags) int {
 
 // connect finds where images come from. Without an engine the registry is
 // left, and nothing can be run; that is said once an image is found there.
-func connect(ctx context.Context, f *flags, options *lint.Options) ([]lint.Source, func(), error) {
+func connect(ctx context.Context, f *flags, here *local.Runner, options *lint.Options) ([]lint.Source, func(), error) {
 	registry := lint.FromRegistry(versionText())
-	e, err := engine.Connect(ctx, engine.Options{Host: f.host, Static: f.static, Network: f.network})
+	static := f.static || f.runner == runnerLocal
+	e, err := engine.Connect(ctx, engine.Options{Host: f.host, Static: static, Network: f.network})
 	var known *engine.Error
 	switch {
 	case err == nil:
-		return []lint.Source{lint.FromEngine(e), registry}, func() {
+		return f.withEngine(e, here, registry), func() {
 			if err := e.Close(context.WithoutCancel(ctx)); err != nil {
 				fmt.Fprintf(os.Stderr, "imglint: %v\n", err)
 			}
@@ -89,8 +91,7 @@ func connect(ctx context.Context, f *flags, options *lint.Options) ([]lint.Sourc
 	case ctx.Err() != nil:
 		return nil, nil, &statusError{ExitUnable, context.Cause(ctx)}
 	}
-	options.NotRun = err.Error()
-	return []lint.Source{lint.Unavailable(err), registry}, func() {}, nil
+	return f.withoutEngine(err, here, registry, options), func() {}, nil
 }
 
 // session is one call's images.

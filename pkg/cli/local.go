@@ -52,20 +52,28 @@ func (f *flags) sources(ctx context.Context, io IO, arguments []string, options 
 	if err != nil {
 		return nil, nil, err
 	}
+	runner, err := f.here(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	bases := &lint.Bases{Host: f.host, Version: versionText()}
 	closeBases := func() {
 		if err := bases.Close(context.WithoutCancel(ctx)); err != nil {
 			fmt.Fprintf(io.Err, "imglint: %v\n", err)
 		}
 	}
+	stored := lint.FromStorage(io.In)
+	if runner != nil {
+		stored = lint.RunHere(stored, runner)
+	}
 	here := []lint.Source{
-		lint.FromStorage(io.In),
+		stored,
 		lint.FromDockerfiles(lint.Build{Target: f.target, Args: args, Checks: !f.noBuildChecks, Base: bases.Open}),
 	}
 	if !slices.ContainsFunc(arguments, elsewhere) {
 		return here, closeBases, nil
 	}
-	there, closing, err := connect(ctx, f, options)
+	there, closing, err := connect(ctx, f, runner, options)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -223,7 +223,7 @@ func TestDiffNeedsText(t *testing.T) {
 	}
 }
 
-// TestStoredImages: an archive, a layout and a pipe can be read and not run.
+// TestStoredImages: an archive, a layout and a pipe are not in an engine.
 func TestStoredImages(t *testing.T) {
 	t.Parallel()
 	img := configured(t, v1.Config{Cmd: []string{"gunicorn", "shop:app"}, Env: []string{"PATH=/usr/bin"}})
@@ -242,7 +242,7 @@ func TestStoredImages(t *testing.T) {
 	}
 	for argument, hint := range map[string]string{file: "docker load -i " + file, stored: "skopeo copy oci:" + stored, "-": "docker load"} {
 		var out, errs bytes.Buffer
-		status := Main([]string{"--host", noEngine, argument}, IO{In: bytes.NewReader(archive.Bytes()), Out: &out, Err: &errs, Width: func() int { return 80 }, Getenv: func(string) string { return "" }})
+		status := Main([]string{"--host", noEngine, "--runner", "docker", argument}, IO{In: bytes.NewReader(archive.Bytes()), Out: &out, Err: &errs, Width: func() int { return 80 }, Getenv: func(string) string { return "" }})
 		if status != ExitFindings || !strings.Contains(out.String(), "[missing-expose]") || !strings.Contains(out.String(), "not checked: what it does when it runs: ") || !strings.Contains(out.String(), hint) {
 			t.Errorf("%s: %d %s%s", argument, status, out.String(), errs.String())
 		}

@@ -25,6 +25,7 @@ type flags struct {
 	volumes    []string
 	user       string
 	static     bool
+	runner     string
 	noProve    bool
 	dockerfile string
 	formats    []string
@@ -107,6 +108,7 @@ func (f *flags) register(root *cobra.Command) {
 	set.StringVar(&f.dockerfile, "dockerfile", "", "the `FILE` the image was built from (default: ./Dockerfile if it matches)")
 	f.sourceFlags.register(set)
 	set.BoolVar(&f.static, "static", false, "read the image only, run nothing")
+	set.StringVar(&f.runner, "runner", runnerAuto, "the `RUNNER` of the image: auto, docker (the engine only) or local (namespaces of imglint's own, Linux)")
 	set.BoolVar(&f.noProve, "no-prove", false, "do not run the image again with the fix")
 	set.StringArrayVarP(&f.env, "env", "e", nil, "set a variable in the container: `KEY=VALUE`, or KEY to pass on yours")
 	set.StringArrayVar(&f.envFiles, "env-file", nil, "read variables from a `FILE`, one KEY=VALUE a line")

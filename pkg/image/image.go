@@ -36,6 +36,7 @@ func (i *Image) Files() fs.FS { return i.files }
 // Layer is one layer of an image.
 type Layer struct {
 	Digest string // of the layer as it is stored
+	DiffID string // of its tar; "" when the image's config does not say
 	// Open starts the layer's tar without its compression, whole and without a
 	// bound: for what unpacks an image to run it.
 	Open func() (io.ReadCloser, error)
@@ -87,8 +88,12 @@ func open(img v1.Image, budget int64) (*Image, error) {
 func assemble(config *v1.ConfigFile, id, digest string, blobs []blob, budget int64) *Image {
 	img := &Image{facts: fromConfig(config), files: newFiles(blobs, budget)}
 	img.facts.ID, img.facts.Digest = id, digest
-	for _, b := range blobs {
-		img.layers = append(img.layers, Layer{Digest: b.digest, Open: b.unpacked})
+	for n, b := range blobs {
+		l := Layer{Digest: b.digest, Open: b.unpacked}
+		if ids := config.RootFS.DiffIDs; len(ids) == len(blobs) {
+			l.DiffID = ids[n].String()
+		}
+		img.layers = append(img.layers, l)
 	}
 	return img
 }

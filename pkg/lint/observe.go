@@ -68,7 +68,11 @@ func (c *check) start(ctx context.Context, o run.Observer, f *facts.Facts, spec 
 		return nil, err
 	}
 	if r.Exit == nil && (r.Stopped == facts.StopLost || r.Stopped == facts.StopInterrupted) {
-		c.notChecked("what it does when it runs", "the observation ended early (%s)", r.Stopped)
+		why := fmt.Sprintf("the observation ended early (%s)", r.Stopped)
+		if len(r.Blind) > 0 {
+			why = r.Blind[0]
+		}
+		c.notChecked("what it does when it runs", "%s", why)
 		return nil, ctx.Err()
 	}
 	for _, blind := range r.Blind {

@@ -34,6 +34,7 @@ var deadlines = map[op]time.Duration{
 	"copy out":      20 * time.Second,
 	"copy in":       30 * time.Second,
 	"remove":        30 * time.Second,
+	"save":          2 * time.Minute, // Docker 20.10 says nothing until it has read all layers
 	"list":          10 * time.Second,
 	"list volumes":  10 * time.Second,
 	"remove volume": 20 * time.Second,

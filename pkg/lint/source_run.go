@@ -1,0 +1,118 @@
+package lint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/image"
+	"github.com/imglint/imglint/pkg/run"
+	"github.com/imglint/imglint/pkg/run/engine"
+	"github.com/imglint/imglint/pkg/run/local"
+	"github.com/imglint/imglint/pkg/run/local/layers"
+)
+
+// RunHere opens what another source opens, and runs it on this machine without
+// an engine.
+func RunHere(s Source, r *local.Runner) Source { return here{s, r} }
+
+type here struct {
+	source Source
+	runner *local.Runner
+}
+
+func (h here) Open(ctx context.Context, ref string) (Image, error) {
+	img, err := h.source.Open(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	switch i := img.(type) {
+	case storedImage:
+		return &hereImage{Image: i.Image, runner: h.runner, facts: i.Facts()}, nil
+	case registryImage:
+		return &hereImage{Image: i.Image, runner: h.runner, facts: i.Facts()}, nil
+	}
+	return img, nil
+}
+
+// FromEngineHere opens images of an engine, and runs them without it.
+func FromEngineHere(e *engine.Engine, r *local.Runner) Source { return engineHere{e, r} }
+
+type engineHere struct {
+	engine *engine.Engine
+	runner *local.Runner
+}
+
+func (s engineHere) Open(ctx context.Context, ref string) (Image, error) {
+	known, body, err := s.engine.Save(ctx, ref)
+	if errors.Is(err, engine.ErrNoImage) {
+		return nil, fmt.Errorf("the engine at %s does not have it: %w", s.engine.Host(), ErrNoImage)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	img, err := image.Stream(ctx, body, image.Options{})
+	if err != nil {
+		return nil, err
+	}
+	all := img.Facts()
+	all.Ref, all.ID, all.Digest, all.Source = known.Ref, known.ID, known.Digest, known.Source
+	return &hereImage{Image: img, runner: s.runner, facts: all}, nil
+}
+
+// hereImage is unpacked when it is first run.
+type hereImage struct {
+	*image.Image
+	runner *local.Runner
+	facts  facts.Image
+	mu     sync.Mutex
+	opened *local.Image
+}
+
+func (i *hereImage) Facts() facts.Image { return i.facts }
+
+func (i *hereImage) Foreign() string { return local.Foreign(i.facts) }
+
+// Observe makes a doubtful run, and one that this machine does not allow, one
+// that was not finished: what was read of the image is said all the same.
+func (i *hereImage) Observe(ctx context.Context, spec run.Spec, w run.Watcher) (facts.Run, error) {
+	img, err := i.unpacked(ctx)
+	if err != nil {
+		return facts.Run{}, err
+	}
+	seen, err := img.Observe(ctx, spec, w)
+	var doubt *local.InconclusiveError
+	switch {
+	case errors.As(err, &doubt):
+		return facts.Run{Stopped: facts.StopInterrupted, Blind: []string{doubt.Error()}}, nil
+	case errors.Is(err, local.ErrUnsupported):
+		return facts.Run{Stopped: facts.StopInterrupted, Blind: []string{err.Error()}}, nil
+	}
+	return seen, err
+}
+
+func (i *hereImage) unpacked(ctx context.Context) (*local.Image, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.opened != nil {
+		return i.opened, nil
+	}
+	var from []layers.Layer
+	for _, l := range i.Layers() {
+		from = append(from, layers.Layer{DiffID: l.DiffID, Open: l.Open})
+	}
+	var err error
+	i.opened, err = i.runner.Open(ctx, i.facts, from)
+	return i.opened, err
+}
+
+func (i *hereImage) Close(ctx context.Context) error {
+	var err error
+	if i.opened != nil {
+		err = i.opened.Close(ctx)
+	}
+	return errors.Join(err, i.Image.Close(ctx))
+}
