@@ -18,7 +18,7 @@ var MissingExpose = &rule.Rule{
 	Title:    "the image exposes no port",
 	Severity: finding.Error,
 	Needs:    rule.NeedsImage,
-	After:    []*rule.Rule{NoCommand},
+	After:    []*rule.Rule{NoCommand, EmptyExpose},
 	Check:    checkMissingExpose,
 }
 

@@ -19,6 +19,7 @@ var All = []*rule.Rule{
 	MissingEnvironment,
 	UnreachableDependency,
 	ExitsAtOnce,
+	EmptyExpose,
 	MissingExpose,
 	UDPOnlyExpose,
 	PortEnvIgnored,
@@ -37,6 +38,11 @@ var All = []*rule.Rule{
 	NeverListens,
 	GunicornNoPreload,
 	GunicornShortTimeout,
+	BackgroundProcess,
+	EntrypointDropsCommand,
+	WorkAtStart,
+	DevelopmentServer,
+	BrokenHealthcheck,
 }
 
 // Find returns the rule of an ID, nil if there is none.

@@ -35,6 +35,9 @@ type Launch struct {
 	// Written are the files, by path, that scripts write before Command runs
 	// and whose text is known.
 	Written map[string]string `json:"written,omitempty"`
+	// Healthcheck describes the program that the image's HEALTHCHECK runs; nil
+	// when there is none, or when it cannot be told.
+	Healthcheck *Program `json:"healthcheck,omitempty"`
 	// Trail are the steps taken, for a person to read.
 	Trail []Step `json:"trail,omitempty"`
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -45,6 +44,7 @@ func FollowWith(cfg facts.Config, env []string, files fs.FS, interpreter Interpr
 		interpreter: interpreter,
 	}
 	l.Program = f.describe(l.Argv[0])
+	l.Healthcheck = f.healthcheck(cfg.Healthcheck)
 	f.follow(configWords(cfg))
 	if len(cfg.Cmd) > 0 {
 		l.CommandIgnored = f.ignored(cfg)
@@ -228,10 +228,7 @@ func (f *follower) ignored(cfg facts.Config) string {
 	if len(cfg.Entrypoint) == 0 || f.scripts == 0 || f.usesArgs || f.launch.Known != facts.Yes {
 		return ""
 	}
-	used := slices.ContainsFunc(f.launch.Argv[len(cfg.Entrypoint):], func(text string) bool {
-		return slices.Contains(f.launch.Command.Words(), text)
-	})
-	if used || f.launch.Command.Origin.Field == finding.FieldCmd {
+	if f.launch.Command.Origin.Field == finding.FieldCmd {
 		return ""
 	}
 	return fmt.Sprintf("%s never uses its arguments", strings.Join(cfg.Entrypoint[:1], ""))

@@ -234,8 +234,8 @@ func TestCommandIgnored(t *testing.T) {
 	for _, tt := range []struct {
 		entrypoint []string
 		want       bool
-	}{{[]string{"/ep.sh"}, true}, {[]string{"/pass.sh"}, false}, {sh("gunicorn app"), true}, {[]string{"tini", "--"}, false}, {[]string{"gunicorn"}, false}} {
-		l := Follow(facts.Config{Entrypoint: tt.entrypoint, Cmd: []string{"--reload"}}, nil, files)
+	}{{[]string{"/ep.sh"}, true}, {[]string{"/pass.sh"}, false}, {sh("gunicorn app"), true}, {[]string{"tini", "--"}, false}, {[]string{"gunicorn"}, false}, {[]string{"sh"}, false}, {[]string{"sh", "-c"}, false}} {
+		l := Follow(facts.Config{Entrypoint: tt.entrypoint, Cmd: []string{"/ep.sh"}}, nil, files)
 		if (l.CommandIgnored != "") != tt.want {
 			t.Errorf("%q: CommandIgnored = %q", tt.entrypoint, l.CommandIgnored)
 		}

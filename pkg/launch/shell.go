@@ -8,6 +8,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/finding"
 )
 
 // shells are the programs that run shell scripts.
@@ -61,7 +62,7 @@ func (f *follower) shell(words []word, kind shellKind) []word {
 	if !script.Known {
 		return f.settle(words, facts.Unknown, "only a run can tell what the shell's script is")
 	}
-	s := &shell{f: f, name: name, kind: kind, place: script.at, label: where(o.rest), zero: known(name), params: o.rest[1:], words: words}
+	s := &shell{f: f, name: name, kind: kind, place: script.at, label: where(o.rest), zero: known(name), params: o.rest[1:], words: words, fromCmd: script.at.Field == finding.FieldCmd}
 	if len(s.params) > 0 {
 		s.zero, s.params = s.params[0], s.params[1:]
 	}
@@ -82,7 +83,7 @@ func (f *follower) shellFile(words, rest []word, name string, kind shellKind) []
 	if err != nil {
 		return f.settle(words, facts.Unknown, fmt.Sprintf("the script %s cannot be read: %v", file, err))
 	}
-	s := &shell{f: f, name: name, kind: kind, label: file, zero: rest[0], params: rest[1:], words: words, file: file}
+	s := &shell{f: f, name: name, kind: kind, label: file, zero: rest[0], params: rest[1:], words: words, file: file, fromCmd: rest[0].at.Field == finding.FieldCmd}
 	f.trail(where(words), "%s runs %s", name, file)
 	return s.run(text)
 }
@@ -106,7 +107,7 @@ func (f *follower) scriptFile(words []word, p facts.Program) []word {
 	name := path.Base(interpreterName(p, f))
 	s := &shell{
 		f: f, name: path.Base(p.Path), kind: f.shellKind(name), label: p.Path, file: p.Path,
-		zero: known(p.Path), params: words[1:], words: words,
+		zero: known(p.Path), params: words[1:], words: words, fromCmd: words[0].at.Field == finding.FieldCmd,
 	}
 	f.trail(where(words), "%s runs", p.Path)
 	return s.run(text)
@@ -197,6 +198,7 @@ type shell struct {
 	start  memory
 	// params0 are the parameters that the script was started with.
 	params0 []word
+	fromCmd bool // CMD names the script, or is it
 	tried   bool // the interpreter was asked
 	waited  int  // how many background commands there were at the last wait
 }
@@ -204,6 +206,7 @@ type shell struct {
 // run follows the script and returns the command it ends in.
 func (s *shell) run(text string) []word {
 	s.f.scripts++
+	s.f.usesArgs = s.f.usesArgs || s.fromCmd
 	s.source = text
 	s.sent = len(s.f.launch.Before)
 	s.funcs = map[string]*syntax.Stmt{}
