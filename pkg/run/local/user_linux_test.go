@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,10 +85,11 @@ func programs(t *testing.T) string {
 	}
 	app, err1 := testProgram()
 	probe, err2 := testProbe()
-	if err1 != nil || err2 != nil {
-		t.Fatal(err1, err2)
+	attack, err3 := hostile()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
 	}
-	for name, content := range map[string][]byte{"test": self, "app": app, "probe": probe} {
+	for name, content := range map[string][]byte{"test": self, "app": app, "probe": probe, "hostile": attack} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o755); err != nil {
 			t.Fatal(err)
 		}
