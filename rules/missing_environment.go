@@ -40,10 +40,18 @@ func checkMissingEnvironment(p *rule.Pass) {
 		Evidence: []finding.Evidence{
 			{Kind: "log", Text: clip(m.line.Text, 300), At: m.line.T.Seconds()},
 		},
-		Fix: &finding.Fix{Description: fmt.Sprintf("set it on the platform (aptible config:set %s=…), and try here with: imglint -e %s=… %s", name, name, shellQuote(p.Image.Ref))},
+		Fix: &finding.Fix{Description: fmt.Sprintf("set it on the platform%s, and try here with: imglint -e %s=… %s", configCommand(p, name), name, shellQuote(p.Image.Ref))},
 	}
 	if exit := p.Run.Exit; exit != nil {
 		f.Evidence = append(f.Evidence, finding.Evidence{Kind: "seen", At: exit.T.Seconds(), Text: "the container exited with " + status(exit)})
 	}
 	p.Report(f)
+}
+
+// configCommand is what to type there, where that is known.
+func configCommand(p *rule.Pass, name string) string {
+	if p.Target.Platform != "aptible" {
+		return ""
+	}
+	return " (aptible config:set " + name + "=…)"
 }

@@ -50,7 +50,7 @@ func checkNotHTTP(p *rule.Pass) {
 		Message:  fmt.Sprintf("%s on port %d does not speak HTTP: %s", owner(p, here[0]), endpoint, spoken(p, answer)),
 		Place:    where(p),
 		Evidence: []finding.Evidence{sight(p, here[0])},
-		Fix:      otherEndpoint(answerProtocol(p, answer)),
+		Fix:      otherEndpoint(p, answerProtocol(p, answer)),
 	}
 	p.Report(f)
 }
@@ -102,16 +102,19 @@ func predictNotHTTP(p *rule.Pass, endpoint int) {
 			Message:  fmt.Sprintf("%s on port %d speaks %s, not HTTP", program(p), endpoint, name),
 			Place:    where(p),
 			Evidence: []finding.Evidence{{Kind: "read", Text: expected(p, l)}},
-			Fix:      otherEndpoint(l.Protocol),
+			Fix:      otherEndpoint(p, l.Protocol),
 		})
 		return
 	}
 }
 
-func otherEndpoint(protocol string) *finding.Fix {
+func otherEndpoint(p *rule.Pass, protocol string) *finding.Fix {
 	switch protocol {
 	case "fastcgi", "uwsgi":
 		return &finding.Fix{Description: "put a web server such as nginx in front of it in the same image, and expose that one's port"}
+	}
+	if p.Target.Platform != "aptible" {
+		return &finding.Fix{Description: "give " + platformName(p) + " a check that only opens a connection, or make the program answer HTTP there"}
 	}
 	return &finding.Fix{Description: "give the service a TCP endpoint, which has no HTTP health check: aptible endpoints:tcp:create (or endpoints:tls:create)"}
 }

@@ -8,6 +8,7 @@ import (
 // All lists every rule, causes before their effects. Findings come in this order.
 var All = []*rule.Rule{
 	NoCommand,
+	RootRefused,
 	CommandNotFound,
 	CommandNotExecutable,
 	WrongArchitecture,
@@ -36,6 +37,7 @@ var All = []*rule.Rule{
 	SlowResponse,
 	SlowBoot,
 	NeverListens,
+	UnservedPort,
 	GunicornNoPreload,
 	GunicornShortTimeout,
 	BackgroundProcess,

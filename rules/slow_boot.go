@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -48,9 +49,21 @@ func checkSlowBoot(p *rule.Pass) {
 		f.Severity = finding.Warning
 		f.Message = fmt.Sprintf("the first answer came after %s of the %s that %s waits; a slower machine may miss it", seconds(e.T), window, platformName(p))
 	}
-	more := min(900, max(180, 2*int(boot.Seconds())))
-	f.Fix = &finding.Fix{Description: fmt.Sprintf("do less before listening, or wait longer: aptible endpoints:https:modify --release-healthcheck-timeout %d (on older stacks: RELEASE_HEALTHCHECK_TIMEOUT=%d)", more, more)}
+	f.Fix = &finding.Fix{Description: "do less before listening" + waitLonger(p, boot)}
 	p.Report(f)
+}
+
+// waitLonger names the platform's own way to do so, if it has one.
+func waitLonger(p *rule.Pass, boot time.Duration) string {
+	settings := p.Target.Settings.BootWindow
+	switch {
+	case p.Target.Platform == "aptible":
+		more := min(900, max(180, 2*int(boot.Seconds())))
+		return fmt.Sprintf(", or wait longer: aptible endpoints:https:modify --release-healthcheck-timeout %d (on older stacks: RELEASE_HEALTHCHECK_TIMEOUT=%d)", more, more)
+	case len(settings) > 0:
+		return ", or wait longer: " + strings.Join(settings, ", or ")
+	}
+	return ""
 }
 
 func bootMarks(p *rule.Pass, answer facts.Event) []finding.Evidence {

@@ -66,7 +66,7 @@ func predictUnexposedPort(p *rule.Pass, endpoint int) {
 // otherExposed reports whether another exposed port has a listener: that is
 // the wrong endpoint port, not an unexposed one.
 func otherExposed(p *rule.Pass, listeners []facts.Listener) bool {
-	if !exposed(p, p.Target.Endpoint.Port) {
+	if !exposed(p, p.Target.Endpoint.Port) || p.Workload != nil {
 		return false
 	}
 	for _, l := range listeners {
@@ -85,7 +85,7 @@ func unexposed(p *rule.Pass, endpoint, port int, who string) finding.Finding {
 			Fix:     &finding.Fix{Description: fmt.Sprintf("set the endpoint's port to %d, or make %s listen on %d", port, who, endpoint)},
 		}
 	}
-	if !exposed(p, endpoint) {
+	if !exposed(p, endpoint) || p.Target.Endpoint.Named {
 		return finding.Finding{
 			Message: fmt.Sprintf("%s listens on port %d, but %s asks port %d (%s)", who, port, platformName(p), endpoint, p.Target.Endpoint.ChosenBy),
 			Place:   where(p),

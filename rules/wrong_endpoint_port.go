@@ -30,7 +30,7 @@ var WrongEndpointPort = &rule.Rule{
 
 func checkWrongEndpointPort(p *rule.Pass) {
 	endpoint := p.Target.Endpoint.Port
-	if endpoint == 0 || len(exposedTCP(p)) < 2 || !exposed(p, endpoint) || p.Target.Endpoint.Injected || passed(p) {
+	if endpoint == 0 || len(exposedTCP(p)) < 2 || !exposed(p, endpoint) || p.Target.Endpoint.Injected || p.Workload != nil || passed(p) {
 		return
 	}
 	if p.Run == nil {

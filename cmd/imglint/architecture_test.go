@@ -23,6 +23,7 @@ var layers = map[string][]string{
 	"pkg/launch/sealed":    {"pkg/launch", "pkg/facts"},
 	"pkg/servers":          {"pkg/facts"},
 	"pkg/platform":         {"pkg/facts"},
+	"pkg/manifest":         {"pkg/finding"},
 	"pkg/image":            {"pkg/facts"},
 	"pkg/dockerfile":       {"pkg/facts", "pkg/finding"},
 	"pkg/probe":            {"pkg/facts", "pkg/probe/cage"},
@@ -38,12 +39,12 @@ var layers = map[string][]string{
 	"pkg/config":           {"pkg/finding", "pkg/ignore"},
 	"pkg/hook":             {},
 	"pkg/lint": {
-		"pkg/dockerfile", "pkg/facts", "pkg/finding", "pkg/ignore", "pkg/image", "pkg/launch", "pkg/platform", "pkg/report",
+		"pkg/dockerfile", "pkg/facts", "pkg/finding", "pkg/ignore", "pkg/image", "pkg/launch", "pkg/manifest", "pkg/platform", "pkg/report",
 		"pkg/rule", "pkg/run", "pkg/run/engine", "pkg/run/local", "pkg/run/local/layers", "pkg/servers",
 	},
 	"pkg/cli": {
 		"pkg/launch", "pkg/launch/sealed",
-		"pkg/config", "pkg/hook", "pkg/ignore", "pkg/facts", "pkg/finding", "pkg/lint", "pkg/platform", "pkg/probe", "pkg/probe/embed", "pkg/report", "pkg/rule", "pkg/run",
+		"pkg/config", "pkg/hook", "pkg/ignore", "pkg/facts", "pkg/finding", "pkg/lint", "pkg/manifest", "pkg/platform", "pkg/probe", "pkg/probe/embed", "pkg/report", "pkg/rule", "pkg/run",
 		"pkg/run/engine", "pkg/run/local", "rules",
 	},
 	"cmd/imglint": {"pkg/cli"},
@@ -62,7 +63,7 @@ var only = map[string]string{
 }
 
 // pure packages do no input or output of their own.
-var pure = []string{"pkg/finding", "pkg/facts", "pkg/rule", "pkg/launch", "pkg/servers", "pkg/platform", "rules"}
+var pure = []string{"pkg/finding", "pkg/facts", "pkg/rule", "pkg/launch", "pkg/servers", "pkg/platform", "pkg/manifest", "rules"}
 
 var impure = []string{"os", "os/exec", "net", "net/http", "syscall", "log"}
 

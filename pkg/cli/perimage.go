@@ -43,7 +43,8 @@ func (s *settings) options(ref string) (lint.Options, error) {
 	if image != nil {
 		o.Command = image.Args
 	}
-	return o, nil
+	err = f.manifested(&o, ref)
+	return o, err
 }
 
 // interpreter runs scripts in a process of its own when it can.

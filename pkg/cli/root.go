@@ -13,6 +13,7 @@ import (
 // flags are the root command's flags as typed.
 type flags struct {
 	platform   string
+	manifest   string
 	service    string
 	port       int
 	path       string
@@ -100,7 +101,8 @@ func (f *flags) register(root *cobra.Command) {
 	set := root.Flags()
 	set.SortFlags = false
 	set.StringVar(&f.platform, "platform", "aptible", "the container platform `NAME` to judge for (see imglint platforms); a,b,c or all prints a matrix")
-	set.StringVar(&f.service, "service", "", "the `NAME` of the Procfile's line to start (default: each of them)")
+	set.StringVar(&f.manifest, "manifest", "", "judge by a Kubernetes or Compose `FILE`: its command, ports, probes, environment and limits")
+	set.StringVar(&f.service, "service", "", "the `NAME` of the Procfile's line (default: each of them), or of the manifest's container or service")
 	set.IntVar(&f.port, "port", 0, "the endpoint's `PORT`, instead of the one the platform picks from EXPOSE")
 	set.StringVar(&f.path, "path", "", "the `PATH` that is asked")
 	set.BoolVar(&f.strict, "strict", false, "judge by the platform's strict health check")

@@ -22,6 +22,8 @@ type Facts struct {
 	// Wrapped is the second start, made only after Run exited with 0.
 	Wrapped    *Run                 `json:"wrapped,omitempty"`
 	NotChecked []finding.NotChecked `json:"notChecked,omitempty"`
+	// Workload is the manifest's part; nil without one.
+	Workload *Workload `json:"workload,omitempty"`
 	// Proof is the outcome of running the image with the fixes of all its
 	// errors; nil when that was not tried.
 	Proof *Proof `json:"proof,omitempty"`

@@ -15,6 +15,7 @@ import (
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/finding"
+	"github.com/imglint/imglint/pkg/manifest"
 	"github.com/imglint/imglint/pkg/platform"
 	"github.com/imglint/imglint/pkg/report"
 	"github.com/imglint/imglint/pkg/run"
@@ -86,6 +87,7 @@ func (f fixture) options(t *testing.T) Options {
 	set.IntVar(&o.Overrides.Port, "port", 0, "")
 	set.StringVar(&o.Overrides.Path, "path", "", "")
 	set.StringVar(&o.Service, "service", "", "")
+	deploy := set.String("manifest", "", "")
 	set.BoolVar(&o.Overrides.Strict, "strict", false, "")
 	set.DurationVar(&o.Overrides.BootWindow, "boot-window", 0, "")
 	memory := set.String("memory", "", "")
@@ -104,9 +106,27 @@ func (f fixture) options(t *testing.T) Options {
 		t.Fatal(err)
 	}
 	o.Platform = p
+	if *deploy != "" {
+		o = f.deployed(t, o, *deploy)
+	}
 	text, _ := f.section("Dockerfile")
 	o.Dockerfile = Dockerfile{Name: "Dockerfile", Text: []byte(text)}
 	return o
+}
+
+// deployed reads the fixture's manifest, of one container and one probe.
+func (f fixture) deployed(t *testing.T, o Options, name string) Options {
+	t.Helper()
+	text, _ := f.section(name)
+	workloads, err := manifest.Parse(name, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Workload = &workloads[0]
+	if o.Platform, err = platform.Load(o.Workload.Platform); err != nil {
+		t.Fatal(err)
+	}
+	return o.deployed(asked(o.Workload)[0])
 }
 
 // summary is what want and want-static hold.

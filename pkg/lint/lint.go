@@ -16,6 +16,7 @@ import (
 	"github.com/imglint/imglint/pkg/finding"
 	"github.com/imglint/imglint/pkg/ignore"
 	"github.com/imglint/imglint/pkg/launch"
+	"github.com/imglint/imglint/pkg/manifest"
 	"github.com/imglint/imglint/pkg/platform"
 	"github.com/imglint/imglint/pkg/report"
 	"github.com/imglint/imglint/pkg/rule"
@@ -85,7 +86,11 @@ type Options struct {
 	// Service is the line of a Procfile to start; "": each of them.
 	Service string
 
+	// Workload is the container of a manifest that the image is started as.
+	Workload *manifest.Workload
+
 	service platform.Service // the line that a check is about
+	probe   *manifest.Probe  // the one that it is about; nil: there is none
 }
 
 // Dockerfile is the file that the image may have been built from.
@@ -146,6 +151,9 @@ func (l *Linter) Lint(ctx context.Context, ref string, w Watcher) (result report
 		return result
 	}
 	defer l.discard(ctx, img)
+	if l.Options.Workload != nil {
+		return l.lintWorkload(ctx, img, ref, w)
+	}
 	services, err := servicesOf(img, l.Options)
 	if err != nil {
 		result.Err = err
@@ -239,12 +247,13 @@ func collect(img facts.Image, files fs.FS, o Options) *facts.Facts {
 	if f.Target.Service = o.service.Name; f.Target.Service != "" {
 		f.Target.Env = o.Platform.ServiceEnv(f.Target.Env, o.service)
 	}
-	f.Launch = launch.FollowWith(img.Config, environment(f, o), files, o.Interpreter)
+	deploy(f, o)
+	f.Launch = launch.FollowWith(f.Image.Config, environment(f, o), files, o.Interpreter)
 	f.Prediction = servers.Predict(f.Launch, files)
 	for _, remedies := range remedyLists(&f.Prediction) {
 		for i := range remedies {
 			r := &remedies[i]
-			change, instruction, ok := launch.Rewrite(img.Config, f.Launch, *r)
+			change, instruction, ok := launch.Rewrite(f.Image.Config, f.Launch, *r)
 			if ok {
 				r.Change, r.Instruction = change, instruction
 			}

@@ -88,10 +88,12 @@ func (c *check) spec(f *facts.Facts) run.Spec {
 		Env:     environment(f, c.Options),
 		User:    c.User,
 		Volumes: c.Volumes,
-		Target:  f.Target,
-		Limits:  c.Limits,
-		Settle:  run.MinSettle,
-		Expect:  f.Prediction,
+
+		ReadOnly: c.Workload != nil && c.Workload.ReadOnly,
+		Target:   f.Target,
+		Limits:   c.Limits,
+		Settle:   run.MinSettle,
+		Expect:   f.Prediction,
 	}
 }
 

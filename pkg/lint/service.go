@@ -54,6 +54,9 @@ func asService(config facts.Config, s platform.Service) facts.Config {
 // elsewhere places a finding about the command at the Procfile's line, and
 // turns its fix into that line, when it is that which runs.
 func (c *check) elsewhere(f *finding.Finding) bool {
+	if c.Workload != nil {
+		return c.inManifest(f)
+	}
 	s := c.service
 	if s.Name == "" || f.Place.Field != finding.FieldCmd {
 		return false

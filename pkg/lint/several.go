@@ -42,8 +42,23 @@ func (l *Linter) LintAll(ctx context.Context, ref string, platforms []*platform.
 			checks = append(checks, c)
 		}
 	}
-	if err := together(ctx, checks); err != nil {
+	results, err := conclude(ctx, ref, checks, began)
+	if err != nil {
 		return unable(ref, platforms, err)
+	}
+	for i := range results {
+		if len(checks) > len(platforms) {
+			idle(&results[i])
+		}
+		redact(secrets, &results[i])
+	}
+	return results
+}
+
+// conclude makes the runs that the checks share, and the result of each check.
+func conclude(ctx context.Context, ref string, checks []*check, began time.Time) ([]report.Result, error) {
+	if err := together(ctx, checks); err != nil {
+		return nil, err
 	}
 	var results []report.Result
 	for _, c := range checks {
@@ -53,13 +68,9 @@ func (l *Linter) LintAll(ctx context.Context, ref string, platforms []*platform.
 		c.facts.Took = facts.ToMillis(time.Since(began))
 		result := c.result(ref)
 		result.Took = time.Since(began)
-		if len(checks) > len(platforms) {
-			idle(&result)
-		}
-		redact(secrets, &result)
 		results = append(results, result)
 	}
-	return results
+	return results, nil
 }
 
 // unable is the outcome for every platform when the image cannot be looked at.

@@ -11,12 +11,14 @@ import (
 
 // Spec says what to start and how long to watch it.
 type Spec struct {
-	Image   string   // the engine's name or ID of the image
-	Argv    []string // ENTRYPOINT and CMD as they will be executed
-	Env     []string // KEY=VALUE, on top of the image's own
-	User    string   // "" is the image's own
-	Volumes []string // as docker run -v takes them; for engines
-	Target  facts.Target
+	Image string   // the engine's name or ID of the image
+	Argv  []string // ENTRYPOINT and CMD as they will be executed
+	Env   []string // KEY=VALUE, on top of the image's own
+	User  string   // "" is the image's own
+	// ReadOnly: nothing can be written to the root file system.
+	ReadOnly bool
+	Volumes  []string // as docker run -v takes them; for engines
+	Target   facts.Target
 	// Also are other targets that the same run is watched for: those that give
 	// the program the same environment. View tells what each of them saw.
 	Also    []facts.Target

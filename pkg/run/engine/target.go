@@ -61,10 +61,12 @@ func (t target) config() (*container.Config, *container.HostConfig, error) {
 	}
 	limits := t.spec.Limits
 	host := &container.HostConfig{
-		Binds:     t.spec.Volumes,
-		LogConfig: container.LogConfig{Type: "none"},
-		IpcMode:   container.IPCModePrivate,
-		Init:      new(bool), // PID 1 has to be the program
+		Binds: t.spec.Volumes,
+
+		ReadonlyRootfs: t.spec.ReadOnly,
+		LogConfig:      container.LogConfig{Type: "none"},
+		IpcMode:        container.IPCModePrivate,
+		Init:           new(bool), // PID 1 has to be the program
 		Resources: container.Resources{
 			Memory:     limits.Memory,
 			MemorySwap: limits.Memory,

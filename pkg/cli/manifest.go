@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"os"
+	"path"
+	"strings"
+
+	"github.com/imglint/imglint/pkg/lint"
+	"github.com/imglint/imglint/pkg/manifest"
+	"github.com/imglint/imglint/pkg/platform"
+)
+
+// manifested adds what --manifest says about the image.
+func (f *flags) manifested(o *lint.Options, ref string) error {
+	if f.manifest == "" {
+		return nil
+	}
+	if platforms, _ := f.platforms(); len(platforms) > 1 {
+		return usage("--manifest says which platform it is for; leave out --platform %s", f.platform)
+	}
+	w, err := f.workload(ref)
+	if err != nil {
+		return err
+	}
+	o.Workload, o.Service = w, ""
+	if o.Platform, err = platform.Load(w.Platform); err != nil {
+		return usage("--manifest: %w", err)
+	}
+	return nil
+}
+
+// workload reads --manifest and picks the container that the image is started
+// as: the one that --service names, else the one whose image it is, else the
+// only one.
+func (f *flags) workload(ref string) (*manifest.Workload, error) {
+	text, err := os.ReadFile(f.manifest)
+	if err != nil {
+		return nil, usage("--manifest: %w", err)
+	}
+	all, err := manifest.Parse(f.manifest, text)
+	if err != nil {
+		return nil, usage("--manifest: %w", err)
+	}
+	var fits []manifest.Workload
+	var names []string
+	for _, w := range all {
+		names = append(names, w.Name)
+		if f.service != "" && w.Name == f.service || f.service == "" && repository(w.Image) == repository(ref) {
+			fits = append(fits, w)
+		}
+	}
+	switch {
+	case len(fits) > 0 && (f.service != "" || len(fits) == 1):
+		return &fits[0], nil
+	case len(fits) == 0 && f.service == "" && len(all) == 1:
+		return &all[0], nil
+	}
+	return nil, usage("--manifest %s: choose what starts %s with --service NAME: %s", f.manifest, ref, strings.Join(names, ", "))
+}
+
+// repository is the last part of an image's name without tag and digest:
+// registries and tags differ between a laptop and a cluster.
+func repository(ref string) string {
+	ref, _, _ = strings.Cut(ref, "@")
+	name, _, _ := strings.Cut(path.Base(ref), ":")
+	return name
+}
