@@ -14,8 +14,8 @@ import (
 // only keeps the container alive: tail -f, sleep infinity.
 //
 // Why it matters: the platform watches the first process. When the server
-// dies, tail lives on: the container counts as running, is not restarted, and
-// nobody answers. SIGTERM does not reach the server either.
+// dies, tail lives on: health checks fail, but the container counts as running
+// and is not restarted. SIGTERM does not reach the server either.
 //
 // Fix: run the server in the foreground as the last command, with exec.
 var BackgroundProcess = &rule.Rule{

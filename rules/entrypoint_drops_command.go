@@ -11,9 +11,9 @@ import (
 //
 // Why it matters: CMD is handed to ENTRYPOINT as arguments. A shell-form
 // ENTRYPOINT, or a script that does not use "$@", throws them away: the image
-// does not run what its Dockerfile says, and the health check fails when CMD was
-// to name the port or the address. A command that a platform
-// or Procfile gives in CMD's place is ignored as well.
+// does not run what its Dockerfile says, and the health check fails when CMD
+// was to name the port or the address. A command that a platform or Procfile
+// gives in CMD's place is ignored as well.
 //
 // Fix: end the script with exec "$@", or drop the CMD.
 var EntrypointDropsCommand = &rule.Rule{

@@ -16,7 +16,8 @@ import (
 //
 // Why it matters: the work counts against the boot window, on every start and
 // for every container at once, and it needs the network or the database to be
-// there: the health check fails when a registry is slow. An install can also bring
+// there: the health check fails when a registry is slow. An install can also
+// bring another version than the one that was tested.
 //
 // Fix: install and build in the Dockerfile; migrate in the platform's release
 // step (before_release on Aptible, a release phase, an init container).

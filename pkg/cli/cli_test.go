@@ -93,7 +93,7 @@ func TestCommands(t *testing.T) {
 		args []string
 		want string
 	}{
-		"rules":     {[]string{"rules"}, "loopback-bind            error    listens on the loopback address only\n"},
+		"rules":     {[]string{"rules"}, "loopback-bind             error    listens on the loopback address only\n"},
 		"explain":   {[]string{"explain", "loopback-bind"}, "# loopback-bind\n"},
 		"version":   {[]string{"version"}, "imglint "},
 		"platforms": {[]string{"platforms"}, "aptible "},
