@@ -39,6 +39,12 @@ func TestWrongUsage(t *testing.T) {
 		"no image":         {nil, "imglint: name an image, for example: imglint myapp:latest (see imglint --help)\n"},
 		"unknown flag":     {[]string{"--platfrom", "x", "app"}, "imglint: unknown flag: --platfrom; see imglint --help (did you mean --platform?)\n"},
 		"unknown platform": {[]string{"--platform", "aptibel", "app"}, `did you mean aptible?`},
+		"one of platforms": {[]string{"--platform", "heroku,flyy", "app"}, "did you mean fly?"},
+		"platforms too":    {[]string{"platforms", "heroku", "fly"}, "imglint: platforms takes one name, for example: imglint platforms heroku\n"},
+		"platforms wrong":  {[]string{"platforms", "herku"}, "did you mean heroku?"},
+		"manifest missing": {[]string{"--manifest", filepath.Join(dir, "nope"), "app"}, "imglint: --manifest: open "},
+		"manifest of none": {[]string{"--manifest", badEnv, "app"}, "no workload"},
+		"manifest and all": {[]string{"--manifest", badEnv, "--platform", "all", "app"}, "imglint: --manifest says which platform it is for; leave out --platform all\n"},
 		"port":             {[]string{"--port", "70000", "app"}, "imglint: --port 70000: not a port, use 1 to 65535\n"},
 		"port word":        {[]string{"--port", "http", "app"}, `invalid argument "http" for "--port"`},
 		"path":             {[]string{"--path", "health", "app"}, `imglint: --path "health": a path starts with /` + "\n"},
@@ -97,6 +103,8 @@ func TestCommands(t *testing.T) {
 		"explain":   {[]string{"explain", "loopback-bind"}, "# loopback-bind\n"},
 		"version":   {[]string{"version"}, "imglint "},
 		"platforms": {[]string{"platforms"}, "aptible "},
+		"contract":  {[]string{"platforms", "kamal"}, "  path            /up  [source: proxy]\n"},
+		"no claim":  {[]string{"platforms", "heroku"}, "  architectures            not documented\n"},
 		"help":      {[]string{"--help"}, "Exit status:"},
 	} {
 		t.Run(name, func(t *testing.T) {

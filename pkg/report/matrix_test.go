@@ -1,0 +1,98 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/finding"
+)
+
+// onPlatforms is one image that passes on one platform and fails on two for
+// the same cause.
+func onPlatforms() []Result {
+	result := func(platform string, port int, tcp bool, v finding.Verdict) Result {
+		return Result{Ref: "app", Verdict: v, Basis: finding.Observed, Reason: "the release health check will pass: port 80 answered 200 after 0.1s",
+			NotChecked: []finding.NotChecked{{What: "a part", Why: "because"}},
+			Facts: &facts.Facts{
+				Image: facts.Image{Ref: "app", ID: "sha256:0123456789abcdef", OS: "linux", Architecture: "amd64"},
+				Target: facts.Target{Platform: platform, Endpoint: facts.Endpoint{Port: port},
+					Probe: facts.Probe{TCP: tcp, Method: "GET", Path: "/up", Accept: []facts.StatusRange{{From: 200, To: 299}}}},
+				Run: &facts.Run{Argv: []string{"/a"}, Events: []facts.Event{{Kind: facts.EventListening, Socket: &facts.Socket{Network: "tcp", Addr: netip.IPv4Unspecified(), Port: 80}}}},
+			}}
+	}
+	failing := func(platform string, port int) Result {
+		r := result(platform, port, true, finding.Fail)
+		r.Findings = []finding.Finding{
+			{Rule: "gunicorn-no-preload", Severity: finding.Warning, Message: "a warning first", Basis: finding.Observed},
+			{Rule: "port-env-ignored", Severity: finding.Error, Message: "listens on \x1b[31m80", Basis: finding.Observed,
+				Evidence: []finding.Evidence{{Kind: "says", Text: "Heroku will say: Error R10"}},
+				Fix:      &finding.Fix{Description: "listen there", Instruction: "CMD serve $PORT"}},
+		}
+		return r
+	}
+	worker := result("aptible", 0, false, finding.Unknown)
+	worker.Facts.Target.Service, worker.Reason = "worker", "it listens nowhere"
+	return []Result{result("kamal", 80, false, finding.Pass), failing("heroku", 24731), failing("railway", 24731), worker}
+}
+
+func TestMatrixText(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := MatrixText(&b, onPlatforms(), Style{}); err != nil {
+		t.Fatal(err)
+	}
+	want := `app  sha256:0123456789ab  linux/amd64
+
+kamal           PASS     80 /up status 200-299  port 80 answered 200 after 0.1s
+heroku          FAIL     24731 a connection     listens on \x1b[31m80 [port-env-ignored]
+                fix      CMD serve $PORT
+                says     Error R10
+railway         FAIL     24731 a connection     listens on \x1b[31m80 [port-env-ignored]
+aptible worker  UNKNOWN  no port                it listens nowhere
+
+not checked: a part: because
+
+1 pass, 2 fail, 1 unknown · imglint --platform NAME says more
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("text (-want +got):\n%s", diff)
+	}
+}
+
+// TestMatrixJSON holds the document against the published schema.
+func TestMatrixJSON(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := MatrixJSON(&b, [][]Result{onPlatforms()}); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(b.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema(t).Validate(doc); err != nil {
+		t.Errorf("the document does not fit its schema: %v\n%s", err, b.String())
+	}
+	var got struct {
+		Images []struct{ Verdict string }
+		Matrix []Matrix
+	}
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Images) != 4 || len(got.Matrix) != 1 || len(got.Matrix[0].Rows) != 4 {
+		t.Fatalf("document %+v", got)
+	}
+	want := Row{Platform: "heroku", Verdict: finding.Fail, Basis: finding.Observed, Asks: "24731 a connection",
+		Reason: "listens on \x1b[31m80", Rule: "port-env-ignored", Change: "CMD serve $PORT", Says: "Error R10"}
+	if diff := cmp.Diff(want, got.Matrix[0].Rows[1]); diff != "" {
+		t.Errorf("row (-want +got):\n%s", diff)
+	}
+}
