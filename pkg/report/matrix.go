@@ -23,6 +23,8 @@ type Row struct {
 	Rule   string `json:"rule,omitempty"`
 	Change string `json:"change,omitempty"` // what to change; "" when nothing
 	Says   string `json:"says,omitempty"`   // what its user will read there
+	// Assumed is what the platform does not document and imglint chose.
+	Assumed []string `json:"assumed,omitempty"`
 }
 
 // Matrix is one image on several platforms.
@@ -46,6 +48,7 @@ func NewMatrix(results []Result) Matrix {
 func row(r Result) Row {
 	t := r.Facts.Target
 	out := Row{Platform: t.Platform, Service: t.Service, Verdict: r.Verdict, Basis: r.Basis, Asks: "no port"}
+	out.Assumed = t.Assumed
 	out.Reason = strings.TrimPrefix(r.Reason, "the release health check will pass: ")
 	if t.Endpoint.Port != 0 {
 		out.Asks = fmt.Sprintf("%d %s %s", t.Endpoint.Port, t.Probe.Path, t.Probe.Accepted())
@@ -100,10 +103,13 @@ func MatrixText(w io.Writer, results []Result, style Style) error {
 	for i, r := range m.Rows {
 		counts[r.Verdict]++
 		t.line("%-*s  %s  %-*s  %s", name, r.name(), style.word(r.Verdict), asks, clean(r.Asks), clean(r.Reason)+tag(style, r.Rule))
+		indent := strings.Repeat(" ", name+2)
+		if style.Verbose && len(r.Assumed) > 0 {
+			t.line("%s%s  %s", indent, style.paint(dim, "assumed"), clean(strings.Join(r.Assumed, "; ")))
+		}
 		if repeated(m.Rows[:i], r) {
 			continue
 		}
-		indent := strings.Repeat(" ", name+2)
 		if r.Change != "" {
 			t.line("%s%s  %s", indent, style.paint(green, "fix    "), clean(r.Change))
 		}

@@ -38,6 +38,7 @@ func onPlatforms() []Result {
 		return r
 	}
 	worker := result("aptible", 0, false, finding.Unknown)
+	worker.Facts.Target.Assumed = []string{"1m0s for one try", "statuses 200 to 399 as good"}
 	worker.Facts.Target.Service, worker.Reason = "worker", "it listens nowhere"
 	return []Result{result("kamal", 80, false, finding.Pass), failing("heroku", 24731), failing("railway", 24731), worker}
 }
@@ -63,6 +64,17 @@ not checked: a part: because
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)
+	}
+}
+
+func TestMatrixTextVerbose(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := MatrixText(&b, onPlatforms(), Style{Verbose: true}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "                assumed  1m0s for one try; statuses 200 to 399 as good\n"; strings.Count(b.String(), "assumed") != 1 || !strings.Contains(b.String(), want) {
+		t.Errorf("text %q, want %q in it once", b.String(), want)
 	}
 }
 

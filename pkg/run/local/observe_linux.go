@@ -146,6 +146,9 @@ func (t *target) blind(record *run.Record, group *cgroup) {
 	if !group.limitsMemory() && t.spec.Limits.Memory != run.DefaultLimits.Memory {
 		record.Blind("the memory limit is not set, because this user may not make cgroups")
 	}
+	if t.spec.ReadOnly {
+		record.Blind("the root file system was not read-only: only an engine can make it so")
+	}
 }
 
 func (t *target) config(group *cgroup) (cage.Config, error) {
