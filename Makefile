@@ -72,6 +72,28 @@ bench: probe
 	fixtures/engine up
 	go test -run '^$$' -bench . -benchmem -timeout 20m ./...
 
+# Go's checksum database pins it, so it is as good as a pinned binary.
+GORELEASER ?= go run github.com/goreleaser/goreleaser/v2@v2.15.1
+
+# A release that is not published. Images, SBOMs and signatures are for CI.
+.PHONY: snapshot
+snapshot: go
+	GOFLAGS=$(GOFLAGS) $(GORELEASER) release --snapshot --clean --skip=publish,docker,sbom,sign
+
+# Two builds of the same commit have to be the same bytes.
+.PHONY: reproduce
+reproduce: snapshot
+	cp dist/checksums.txt .cache/checksums.first
+	rm -rf dist pkg/probe/embed/*.gz
+	$(MAKE) snapshot
+	diff .cache/checksums.first dist/checksums.txt
+
+# What is generated for readers: rule pages, help, man pages.
+.PHONY: docs
+docs: go
+	go test ./rules -update
+	UPDATE_DOCS=1 go test ./pkg/cli -run 'TestHelp|TestMan|TestReadme|TestFormats|TestDocs'
+
 .PHONY: clean
 clean:
 	rm -rf imglint dist $(DEMO) $(DEMO).log pkg/probe/embed/*.gz
