@@ -22,6 +22,9 @@ type Script struct {
 	Dir     string       `json:"dir,omitempty"`
 	UID     int          `json:"uid"` // -1: not known
 	Home    string       `json:"home,omitempty"`
+	// Bash: the shell is certainly bash, which goes on when a file to include
+	// is missing; POSIX shells end there (dash and busybox: status 2, measured).
+	Bash bool `json:"bash,omitempty"`
 	// Written are the files that scripts before this one have written.
 	Written map[string]string `json:"written,omitempty"`
 }

@@ -85,7 +85,7 @@ func count(b bool) int {
 func (s *shell) script() Script {
 	f := s.f
 	script := Script{
-		Name: s.zero.Text, Text: s.source, Env: f.vars.environ(), Unknown: f.vars.unknownNames(), Dir: f.dir, UID: -1,
+		Name: s.zero.Text, Text: s.source, Env: f.vars.environ(), Unknown: f.vars.unknownNames(), Dir: f.dir, UID: -1, Bash: s.kind == kindBash,
 		Written: f.launch.Written,
 	}
 	if s.file != "" {

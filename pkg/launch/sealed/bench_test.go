@@ -41,5 +41,7 @@ func BenchmarkStatic(b *testing.B) {
 	for _, name := range names {
 		b.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(b *testing.B) { judge(b, name, sealed.Here{}) })
 	}
-	b.Run("child", func(b *testing.B) { judge(b, "testdata/entrypoints/unknown-branch.txtar", sealed.Child{Program: program}) })
+	b.Run("child", func(b *testing.B) {
+		judge(b, "testdata/entrypoints/unknown-branch.txtar", sealed.Child{Program: program})
+	})
 }

@@ -151,8 +151,11 @@ func (m *machine) source(hc interp.HandlerContext, args []string) ([]string, err
 	case err == nil:
 	case m.doubtful(hc, name):
 		return nil, m.end(launch.WayUndecided, fmt.Sprintf("line %d: %s, which is included, was not examined", hc.Pos.Line(), name))
-	default:
+	case m.script.Bash:
 		return []string{"false"}, nil
+	default:
+		m.way.Code, m.way.Line, m.way.File = 2, int(hc.Pos.Line()), m.script.Name
+		return nil, m.end(launch.WayFails, fmt.Sprintf("line %d: the shell ends because %s, which is to be included, is missing", hc.Pos.Line(), name))
 	}
 	return m.include(name, text, args[2:])
 }
