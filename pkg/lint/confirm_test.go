@@ -2,10 +2,10 @@ package lint
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -180,38 +180,56 @@ func asJSON(t *testing.T, v any) string {
 }
 
 // sketch is what a run comes to: how it ended, what listened, what answered.
+// What a container did in the instant before it ended is a race, and is left out.
 func sketch(r *facts.Run) []string {
 	if r == nil {
 		return nil
 	}
-	var lines []string
-	for _, l := range r.Listeners() {
-		lines = append(lines, fmt.Sprintf("listened %s %s v6only=%t open=%t", l.Network, l.Address(), l.V6Only, l.Closed == 0))
-	}
 	last := map[string]string{}
+	for _, l := range r.Listeners() {
+		text := fmt.Sprintf("listened %s %s v6only=%t open=%t", l.Network, steady(l), l.V6Only, l.Closed == 0)
+		last[text] = text
+	}
 	for _, e := range r.Events {
-		switch e.Kind {
-		case facts.EventAnswer:
+		if e.Kind == facts.EventAnswer {
 			key := fmt.Sprintf("asked %s:%d", e.Answer.To, e.Answer.Port)
 			last[key] = fmt.Sprintf("%s: %s %d %s", key, e.Answer.Class, e.Answer.Status, e.Answer.Protocol)
+		}
+	}
+	if r.Exit != nil && len(r.Survivors) == 0 {
+		clear(last)
+	}
+	for _, e := range r.Events {
+		switch e.Kind {
 		case facts.EventExecError:
-			lines = append(lines, "exec error "+e.Errno)
+			last["exec"] = "exec error " + e.Errno
 		case facts.EventOOM:
 			last["oom"] = "a process was killed for memory"
 		}
 	}
-	for _, text := range last {
-		lines = append(lines, text)
-	}
 	for _, s := range r.Survivors {
-		lines = append(lines, fmt.Sprintf("survived %q own session %t", s.Exe, s.SID == s.PID))
+		text := fmt.Sprintf("survived, in a session of its own: %t", s.SID == s.PID)
+		last[text] = text
 	}
 	if r.Exit != nil {
-		lines = append(lines, fmt.Sprintf("exit %d %s oom=%t %s", r.Exit.Code, r.Exit.Signal, r.Exit.OOM, r.Exit.Refused))
+		last["exit"] = fmt.Sprintf("exit %d %s oom=%t %s", r.Exit.Code, r.Exit.Signal, r.Exit.OOM, r.Exit.Refused)
 	}
-	lines = append(lines, "stopped "+string(r.Stopped))
-	slices.SortFunc(lines, cmp.Compare[string])
-	return slices.Compact(lines)
+	last["stop"] = "stopped " + string(r.Stopped)
+	return slices.Sorted(maps.Values(last))
+}
+
+// steady is a listener's address without the numbers that programs put into
+// the names of their unix sockets.
+func steady(l facts.Listener) string {
+	if l.Network != "unix" {
+		return l.Address()
+	}
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, l.Path)
 }
 
 // quiet is the watcher of tests.

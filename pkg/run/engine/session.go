@@ -205,6 +205,9 @@ func (s *session) ended(ctx context.Context, code int) (facts.Run, error) {
 	s.record.Exit()
 	took := max(0, facts.ToMillis(at.Sub(s.base)))
 	stop, _ := s.record.Decide(took)
+	if spec := s.target.spec; stop == facts.StopAnswered && len(spec.Also) == 0 {
+		stop = facts.StopExited // it answered, and was gone before anybody could use it
+	}
 	return s.record.Finish(stop, took, exitFacts(took, code, s.killed)), nil
 }
 
