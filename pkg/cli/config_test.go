@@ -3,10 +3,12 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -257,5 +259,33 @@ func TestConfigOnImages(t *testing.T) {
 				t.Logf("%s%s", out, errs)
 			}
 		})
+	}
+}
+
+// TestSchemaKeys holds the config file against the flags: every key of the
+// schema that is a setting is one that this build has.
+func TestSchemaKeys(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/imglint.config.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties map[string]any `json:"properties"`
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	flags := newRoot(IO{Getenv: func(string) string { return "" }}).Flags()
+	renamed := map[string]string{"volumes": "volume", "build-args": "build-arg", "prove": "no-prove", "limits": "memory"}
+	own := []string{"image", "images", "args", "build", "context", "ignore", "severities", "hook"}
+	for key := range schema.Properties {
+		name := key
+		if other, ok := renamed[key]; ok {
+			name = other
+		}
+		if !slices.Contains(own, key) && flags.Lookup(name) == nil {
+			t.Errorf("%s: there is no flag --%s", key, name)
+		}
 	}
 }

@@ -165,8 +165,8 @@ func (s *session) status(ctx context.Context) error {
 		return &statusError{ExitUnable, context.Cause(ctx)}
 	}
 	status := ExitClean
-	for _, r := range s.results {
-		status = max(status, s.imageStatus(r))
+	for i, r := range s.results {
+		status = max(status, s.imageStatus(r, s.options[i].Static))
 	}
 	if status == ExitClean {
 		return nil
@@ -174,7 +174,7 @@ func (s *session) status(ctx context.Context) error {
 	return &statusError{status: status}
 }
 
-func (s *session) imageStatus(r report.Result) int {
+func (s *session) imageStatus(r report.Result, static bool) int {
 	if r.Err != nil || r.Facts == nil {
 		return ExitUnable
 	}
@@ -186,7 +186,7 @@ func (s *session) imageStatus(r report.Result) int {
 	if unbuilt(r) {
 		return unbuiltStatus(r)
 	}
-	if !s.flags.static && r.Facts.Run == nil && len(r.Facts.Launch.Argv) > 0 {
+	if !static && r.Facts.Run == nil && len(r.Facts.Launch.Argv) > 0 {
 		return ExitUnable // it was to be run and was not
 	}
 	return ExitClean

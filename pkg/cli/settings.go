@@ -54,7 +54,7 @@ type origin map[string]string
 var additive = []string{"env", "env-file", "ignore", "volume"}
 
 // pathFlags name files; in a config file they are relative to its folder.
-var pathFlags = []string{"dockerfile", "env-file"}
+var pathFlags = []string{"dockerfile", "env-file", "manifest"}
 
 // settle finds the config file and reads it; its errors are usage errors.
 func settle(typed *pflag.FlagSet, io IO) (*settings, error) {
