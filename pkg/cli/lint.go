@@ -118,12 +118,13 @@ func (s *session) run(ctx context.Context, images []string) error {
 	s.done = make([]bool, len(images))
 	progress := s.progress()
 	work := make(chan int)
+	linters := make([]*lint.Linter, len(images))
 	var workers sync.WaitGroup
 	for range s.jobs {
 		workers.Go(func() {
 			for i := range work {
-				result := guarded(ctx, s.linterFor(i), images[i], progress)
-				s.finished(i, result, progress)
+				linters[i] = s.linterFor(i)
+				s.finished(i, guarded(ctx, linters[i], images[i], progress), progress)
 			}
 		})
 	}
@@ -135,8 +136,10 @@ func (s *session) run(ctx context.Context, images []string) error {
 	progress.Close()
 	s.remark()
 	err := s.finish()
-	if left := s.linter.Close(); left != nil {
-		fmt.Fprintf(s.io.Err, "imglint: not everything was removed: %v\n", left)
+	for _, l := range linters {
+		if left := l.Close(); left != nil {
+			fmt.Fprintf(s.io.Err, "imglint: not everything was removed: %v\n", left)
+		}
 	}
 	return err
 }

@@ -67,7 +67,7 @@ func (s *settings) each(images []string) ([]lint.Options, error) {
 	return all, nil
 }
 
-// linterFor is the linter with an image's own options.
+// linterFor is the linter with an image's own options. Its user closes it.
 func (s *session) linterFor(i int) *lint.Linter {
 	o := s.options[i]
 	o.NotRun = s.linter.Options.NotRun
