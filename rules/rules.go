@@ -44,6 +44,7 @@ var All = []*rule.Rule{
 	EntrypointDropsCommand,
 	WorkAtStart,
 	DevelopmentServer,
+	StopSignalIgnored,
 	BrokenHealthcheck,
 }
 

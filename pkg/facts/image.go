@@ -70,6 +70,25 @@ type Healthcheck struct {
 	Retries     int      `json:"retries,omitempty"`
 }
 
+// CheckArgv is what the image's HEALTHCHECK executes, nil without one.
+func (c Config) CheckArgv() []string {
+	if c.Healthcheck == nil || len(c.Healthcheck.Test) < 2 {
+		return nil
+	}
+	words := c.Healthcheck.Test[1:]
+	switch c.Healthcheck.Test[0] {
+	case "CMD":
+		return words
+	case "CMD-SHELL":
+		shell := c.Shell
+		if len(shell) == 0 {
+			shell = []string{"/bin/sh", "-c"}
+		}
+		return slices.Concat(shell, words)
+	}
+	return nil
+}
+
 // History is one entry of an image's build history.
 type History struct {
 	CreatedBy string `json:"createdBy,omitempty"`

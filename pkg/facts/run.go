@@ -24,6 +24,12 @@ type Run struct {
 	Took    Millis `json:"took"`
 	// MemoryLimit is in bytes; 0: none.
 	MemoryLimit int64 `json:"memoryLimit,omitempty"`
+	// StopTry is what a real stop signal did, sent at the end of a run whose
+	// Signals do not tell; nil: none was sent.
+	StopTry *StopTry `json:"stopTry,omitempty"`
+	// Healthcheck is the outcome of the image's own HEALTHCHECK, run once
+	// after the endpoint was answered; nil: it was not run.
+	Healthcheck *CheckResult `json:"healthcheck,omitempty"`
 	// Blind lists what this way of running could not see, for a reader.
 	Blind []string `json:"blind,omitempty"`
 }
@@ -58,6 +64,7 @@ const (
 	EventMainExit  EventKind = "main-exit"  // Exit: the main process of a wrapped run ended
 	EventSurvivor  EventKind = "survivor"   // Process: it outlived the main process of a wrapped run
 	EventLost      EventKind = "lost"       // the observer inside was killed
+	EventSignals   EventKind = "signals"    // PID, Argv, Path, Signals: of the first process, once the endpoint was answered; the last one holds
 	EventBeat      EventKind = "beat"       // the observer is alive; not kept in a run
 )
 
@@ -73,6 +80,7 @@ type Event struct {
 	Socket  *Socket   `json:"socket,omitempty"`
 	Answer  *Answer   `json:"answer,omitempty"`
 	Exit    *Exit     `json:"exit,omitempty"`
+	Signals *Signals  `json:"signals,omitempty"`
 }
 
 // Process is a process of the container.

@@ -80,6 +80,9 @@ type Options struct {
 	Ignores []ignore.Ignore
 	// Severities replace the findings' own, by rule; the verdict keeps to the rules'.
 	Severities map[string]finding.Severity
+	// Entrypoint replaces the image's ENTRYPOINT and drops its CMD, as docker
+	// run --entrypoint does; nil: it does not; empty: there is none.
+	Entrypoint []string
 	// Command replaces the image's CMD, as the words behind docker run IMAGE
 	// do; nil: it does not.
 	Command []string
@@ -239,10 +242,7 @@ func (c *check) judge() {
 
 // collect does the static half: what will run and what it will listen on.
 func collect(img facts.Image, files fs.FS, o Options) *facts.Facts {
-	if o.Command != nil {
-		img.Config.Cmd = o.Command
-	}
-	img.Config = asService(img.Config, o.service)
+	img.Config = asService(o.overridden(img.Config), o.service)
 	f := &facts.Facts{Image: img, Target: o.Platform.Target(img, o.Overrides)}
 	if f.Target.Service = o.service.Name; f.Target.Service != "" {
 		f.Target.Env = o.Platform.ServiceEnv(f.Target.Env, o.service)

@@ -20,7 +20,7 @@ func (c *check) locate(ctx context.Context) *facts.Dockerfile {
 	if file.Name == "" {
 		return c.recorded(ctx)
 	}
-	d, err := dockerfile.Match(ctx, file.Name, file.Text, c.facts.Image, dockerfile.Options{})
+	d, err := dockerfile.Match(ctx, file.Name, file.Text, c.image.Facts(), dockerfile.Options{})
 	if err != nil {
 		c.mismatch = err
 		return c.recorded(ctx)
@@ -39,7 +39,7 @@ func (c *check) place() {
 	}
 	for i := range c.findings {
 		f := &c.findings[i]
-		if c.elsewhere(f) {
+		if c.elsewhere(f) || c.typed(f) {
 			continue
 		}
 		f.Place = dockerfile.Place(c.facts.Dockerfile, c.facts.Image, f.Place)
@@ -62,7 +62,7 @@ func (c *check) diff(f *finding.Finding) {
 	if c.facts.Dockerfile == nil || f.Fix == nil || f.Fix.Instruction == "" {
 		return
 	}
-	if c.Command != nil && f.Fix.Change.Cmd != nil {
+	if c.overrides(instructionField(f)) {
 		return // what is at fault stands elsewhere
 	}
 	edited, err := dockerfile.Edit(c.Dockerfile.Text, c.facts.Dockerfile, instructionField(f), f.Fix.Instruction)

@@ -29,10 +29,14 @@ func (c *check) prove(ctx context.Context) {
 	c.watch.Doing("trying the fix")
 	img := c.facts.Image
 	img.Config = apply(img.Config, change)
-	f := collect(img, c.image.Files(), c.Options)
+	options := c.Options
+	options.Entrypoint, options.Command = nil, nil // the change holds them already
+	f := collect(img, c.image.Files(), options)
 	longest := max(proofLeast, proofFactor*c.facts.Run.Took.Duration())
 	f.Target.BootWindow = min(f.Target.BootWindow, longest)
-	again, err := c.start(ctx, r, f, c.spec(f))
+	spec := c.spec(f)
+	spec.Brief = true
+	again, err := c.start(ctx, r, f, spec)
 	if err != nil || again == nil {
 		return // a fix that could not be tried stays unverified
 	}

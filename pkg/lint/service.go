@@ -16,6 +16,9 @@ import (
 // its Procfile or the one that was asked for, else the image's own command,
 // which has no name.
 func servicesOf(img Image, o Options) ([]platform.Service, error) {
+	if o.overrides(finding.FieldCmd) && o.Service == "" {
+		return []platform.Service{{}}, nil // what was typed is what is to run
+	}
 	services, err := o.Platform.Services(img.Files())
 	if errors.Is(err, facts.ErrNotExamined) {
 		err = nil // an image that is not read whole has no Procfile that can be told

@@ -77,6 +77,11 @@ func (a *asker) again(now instant) {
 	}
 }
 
+// answered reports whether an endpoint gave an answer that is good enough.
+func (a *asker) answered() bool {
+	return slices.ContainsFunc(a.doors, func(d *door) bool { return d.endpoint && (d.outside.passed || d.inside.passed) })
+}
+
 // run starts what is due, ends what took too long, and returns when to be
 // called again.
 func (a *asker) run(now instant) instant {

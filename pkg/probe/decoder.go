@@ -100,6 +100,8 @@ func complete(e *facts.Event) bool {
 		return e.Answer != nil
 	case facts.EventMainExit:
 		return e.Exit != nil
+	case facts.EventSignals:
+		return e.Signals != nil
 	}
 	return true
 }

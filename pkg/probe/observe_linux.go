@@ -32,6 +32,9 @@ func observe() (int, error) {
 		return exitUsage, errors.New("read the first instant: the program is gone")
 	}
 	o.begin(instant(native.Uint64(base[:])))
+	if program == 1 {
+		o.tasks = append(o.tasks, &task{run: (&signals{observer: o, pid: program}).poll})
+	}
 	// When the program ends in a container, the kernel ends everything in it.
 	line := []int{lineFD}
 	for unix.Getppid() == program {

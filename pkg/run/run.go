@@ -21,10 +21,13 @@ type Spec struct {
 	Target   facts.Target
 	// Also are other targets that the same run is watched for: those that give
 	// the program the same environment. View tells what each of them saw.
-	Also    []facts.Target
-	Limits  Limits
-	Settle  time.Duration // how long PID 1 must live on after a good answer; at least 300 ms
-	Wrapped bool          // the second run, which proves daemonization
+	Also   []facts.Target
+	Limits Limits
+	Settle time.Duration // how long PID 1 must live on after a good answer; at least 300 ms
+	// Brief leaves out what is looked at after a good answer: the image's
+	// HEALTHCHECK, and what a stop signal does.
+	Brief   bool
+	Wrapped bool // the second run, which proves daemonization
 	// Expect is the static prediction: when it is complete and all of it was
 	// seen, there is nothing more to wait for.
 	Expect facts.Prediction

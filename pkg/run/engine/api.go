@@ -33,6 +33,8 @@ var deadlines = map[op]time.Duration{
 	"inspect":       10 * time.Second,
 	"copy out":      20 * time.Second,
 	"copy in":       30 * time.Second,
+	"kill":          10 * time.Second,
+	"exec":          10 * time.Second,
 	"remove":        30 * time.Second,
 	"save":          2 * time.Minute, // Docker 20.10 says nothing until it has read all layers
 	"list":          10 * time.Second,
@@ -119,32 +121,39 @@ func (a *api) inspect(ctx context.Context, id string) (container.InspectResponse
 	})
 }
 
-// attach gives the container's streams. The client does not heed the context
-// while it waits for the engine's answer, so it is waited for here.
+// attach gives the container's streams.
 func (a *api) attach(ctx context.Context, id string, stdin bool) (types.HijackedResponse, error) {
 	return call(ctx, a, "attach", func(ctx context.Context, c *client.Client) (types.HijackedResponse, error) {
-		type result struct {
-			types.HijackedResponse
-			error
-		}
-		done := make(chan result)
-		go func() {
-			conn, err := c.ContainerAttach(ctx, id, container.AttachOptions{Stream: true, Stdin: stdin, Stdout: true, Stderr: true})
-			select {
-			case done <- result{conn, err}:
-			case <-ctx.Done():
-				if err == nil {
-					conn.Close()
-				}
-			}
-		}()
-		select {
-		case r := <-done:
-			return r.HijackedResponse, r.error
-		case <-ctx.Done():
-			return types.HijackedResponse{}, ctx.Err()
-		}
+		return hijack(ctx, func() (types.HijackedResponse, error) {
+			return c.ContainerAttach(ctx, id, container.AttachOptions{Stream: true, Stdin: stdin, Stdout: true, Stderr: true})
+		})
 	})
+}
+
+// hijack takes a connection over. The client does not heed the context while
+// it waits for the engine's answer, so it is waited for here.
+func hijack(ctx context.Context, take func() (types.HijackedResponse, error)) (types.HijackedResponse, error) {
+	type result struct {
+		types.HijackedResponse
+		error
+	}
+	done := make(chan result)
+	go func() {
+		conn, err := take()
+		select {
+		case done <- result{conn, err}:
+		case <-ctx.Done():
+			if err == nil {
+				conn.Close()
+			}
+		}
+	}()
+	select {
+	case r := <-done:
+		return r.HijackedResponse, r.error
+	case <-ctx.Done():
+		return types.HijackedResponse{}, ctx.Err()
+	}
 }
 
 // waiting is the engine's promise to tell how a container ended.

@@ -248,7 +248,8 @@ func (s *session) stopped(ctx context.Context, stop facts.Stop) (facts.Run, erro
 	if state.State != nil && !state.State.Running {
 		return s.ended(ctx, s.code(ctx, state.State))
 	}
-	return s.record.Finish(stop, took, nil), nil
+	seen := s.record.Finish(stop, took, nil)
+	return s.afterwards(ctx, seen)
 }
 
 // code is the exit code that the engine promised to tell, or its record of it.

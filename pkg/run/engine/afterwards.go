@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/docker/docker/client"
+
+	"github.com/imglint/imglint/pkg/facts"
+)
+
+// stopPatience is how long the first process may do nothing at all after a
+// stop signal before it counts as deaf to it. A server that stops gracefully
+// closes its listener or writes to its log at once.
+const stopPatience = 3 * time.Second
+
+// afterwards looks at what has nothing to do with the platform's health
+// check, after that was answered: what is seen here is no part of the run.
+func (s *session) afterwards(ctx context.Context, seen facts.Run) (facts.Run, error) {
+	signals, answered := seen.LastSignals()
+	spec := s.target.spec
+	if spec.Brief || spec.Wrapped || !answered {
+		return seen, nil
+	}
+	config := s.target.image.facts.Config
+	if argv := config.CheckArgv(); argv != nil {
+		seen.Healthcheck = s.healthcheck(ctx, config, argv, &seen)
+	}
+	name, number := config.Stopping()
+	if number != 0 && signals.Heeds(number) == facts.Unknown {
+		seen.StopTry = s.tryStop(ctx, name)
+	}
+	return seen, context.Cause(ctx)
+}
+
+// tryStop sends the stop signal and waits until something moves. It returns
+// nil when that could not be told.
+func (s *session) tryStop(ctx context.Context, signal string) *facts.StopTry {
+	begun := time.Now()
+	if err := s.target.image.engine.api.kill(ctx, s.id, signal); err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopPatience)
+	defer cancel()
+	moved := s.moves(ctx)
+	if !moved && ctx.Err() != context.DeadlineExceeded {
+		return nil
+	}
+	return &facts.StopTry{Signal: signal, Moved: moved, Took: facts.ToMillis(time.Since(begun))}
+}
+
+// moves reports whether the program does anything before the context ends.
+func (s *session) moves(ctx context.Context) bool {
+	for {
+		select {
+		case c := <-s.output:
+			if s.stirs(c) {
+				return true
+			}
+		case <-s.end.end:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// stirs reports whether a piece of output shows that the program did something.
+func (s *session) stirs(c chunk) bool {
+	if c.stream != "stdout" {
+		return len(c.data) > 0
+	}
+	log, events := s.decoder.Feed(c.data)
+	for _, e := range events {
+		switch e.Kind {
+		case facts.EventBeat, facts.EventAnswer, facts.EventSignals:
+		default:
+			return true
+		}
+	}
+	return len(log) > 0 || len(c.data) == 0
+}
+
+// idle reads the program's output for as long as something else takes: a
+// program whose output nobody reads stands still. It reports whether the
+// container ended meanwhile.
+func (s *session) idle(ctx context.Context, done <-chan struct{}) (ended bool) {
+	for {
+		select {
+		case <-done:
+			return false
+		case c := <-s.output:
+			if c.stream == "stdout" {
+				s.decoder.Feed(c.data)
+			}
+		case <-s.end.end:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (a *api) kill(ctx context.Context, id, signal string) error {
+	_, err := call(ctx, a, "kill", func(ctx context.Context, c *client.Client) (struct{}, error) {
+		return struct{}{}, c.ContainerKill(ctx, id, signal)
+	})
+	return err
+}
