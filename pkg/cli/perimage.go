@@ -43,6 +43,7 @@ func (s *settings) options(ref string) (lint.Options, error) {
 	if image != nil {
 		o.Command = image.Args
 	}
+	s.command(&o, f)
 	err = f.manifested(&o, ref)
 	return o, err
 }

@@ -25,6 +25,7 @@ type flags struct {
 	envFiles   []string
 	volumes    []string
 	user       string
+	entrypoint []string
 	static     bool
 	runner     string
 	noProve    bool
@@ -70,7 +71,7 @@ const statuses = `Exit status:
 func newRoot(io IO) *cobra.Command {
 	f := &flags{}
 	root := &cobra.Command{
-		Use:           "imglint [flags] IMAGE|DOCKERFILE|DIRECTORY|ARCHIVE|-…",
+		Use:           "imglint [flags] IMAGE|DOCKERFILE|DIRECTORY|ARCHIVE|-… [-- WORD…]",
 		Short:         "tells why a container platform's health check will fail for an image",
 		Long:          long,
 		Example:       examples,
@@ -82,6 +83,7 @@ func newRoot(io IO) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			images, s.words = words(images, cmd.ArgsLenAtDash())
 			return lintImages(cmd.Context(), io, s, images)
 		},
 	}
@@ -116,6 +118,7 @@ func (f *flags) register(root *cobra.Command) {
 	set.StringArrayVar(&f.envFiles, "env-file", nil, "read variables from a `FILE`, one KEY=VALUE a line")
 	set.StringArrayVarP(&f.volumes, "volume", "v", nil, "mount a `VOLUME` in the container, as docker run -v does")
 	set.StringVar(&f.user, "user", "", "run as this `USER` instead of the image's")
+	set.StringArrayVar(&f.entrypoint, "entrypoint", nil, "start this `PROGRAM` instead of the image's ENTRYPOINT and CMD, as docker run does; words after -- replace CMD")
 	set.StringVar(&f.memory, "memory", "1g", "the container's memory limit, a `SIZE` such as 512m or 2g")
 	set.Float64Var(&f.cpus, "cpus", 0, "the `NUMBER` of CPUs the container may use (default: no limit)")
 	set.StringVar(&f.network, "network", "", "attach the container to this `NETWORK` of the engine (default: none, it cannot reach anything)")

@@ -26,6 +26,8 @@ type settings struct {
 	now    time.Time
 	// standIns are Dockerfiles that are checked for want of the image.
 	standIns map[string]string
+	// words are those after --, which replace the images' CMD; nil: none were typed.
+	words []string
 	// program is imglint's own, "" when it is not to start itself.
 	program string
 }
