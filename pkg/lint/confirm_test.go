@@ -22,7 +22,7 @@ import (
 )
 
 // parallelRuns is how many fixtures are built and run at once.
-const parallelRuns = 2
+const parallelRuns = 3
 
 // TestConfirm builds every fixture, runs it for real and compares what
 // imglint says with want and what it saw with the recorded facts.
