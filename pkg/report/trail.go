@@ -35,6 +35,7 @@ func (t *textWriter) trail(f *facts.Facts) {
 	if f.Run == nil {
 		return
 	}
+	t.detail("boot", chart(f.Run))
 	for _, mark := range timeline(f.Run) {
 		t.line("  %s %5.1fs  %s", t.style.paint(dim, "run   "), mark.At, clean(mark.Text))
 	}
