@@ -174,13 +174,15 @@ func (a *api) wait(ctx context.Context, id string) (waiting, context.CancelFunc,
 	})
 }
 
-// oom gives the container's out-of-memory events.
-func (a *api) oom(ctx context.Context, id string) (<-chan events.Message, context.CancelFunc, error) {
+// incidents gives what happens to the container: processes killed for memory,
+// and signals that somebody sends it through the engine.
+func (a *api) incidents(ctx context.Context, id string) (<-chan events.Message, context.CancelFunc, error) {
 	return stream(ctx, a, "events", func(ctx context.Context, c *client.Client) (<-chan events.Message, error) {
 		messages, fault := c.Events(ctx, events.ListOptions{Filters: filters.NewArgs(
 			filters.Arg("type", string(events.ContainerEventType)),
 			filters.Arg("container", id),
 			filters.Arg("event", string(events.ActionOOM)),
+			filters.Arg("event", string(events.ActionKill)),
 		)})
 		select {
 		case err := <-fault:

@@ -39,12 +39,13 @@ type session struct {
 	decoder *probe.Decoder
 	output  chan chunk
 	end     waiting
-	oom     <-chan events.Message
+	news    <-chan events.Message
 	closers []func()
 
-	base   time.Time // when the program was executed
-	silent time.Time // when the output ended
-	killed bool      // the kernel killed something for memory
+	base    time.Time // when the program was executed
+	silent  time.Time // when the output ended
+	killed  bool      // the kernel killed something for memory
+	ordered bool      // somebody ended the container through the engine
 }
 
 // prepare registers for everything that will happen, before it does.
@@ -61,7 +62,7 @@ func (t target) prepare(ctx context.Context, id string, record *run.Record) (s *
 		return nil, err
 	}
 	s.closers = append(s.closers, stop)
-	s.oom, stop, err = api.oom(ctx, id)
+	s.news, stop, err = api.incidents(ctx, id)
 	if err != nil && !isKind(err, KindRefused) { // its record tells as well, later
 		return nil, err
 	}
@@ -142,8 +143,8 @@ func (s *session) watch(ctx context.Context) (facts.Run, error) {
 		select {
 		case c := <-s.output:
 			s.take(c)
-		case <-s.oom:
-			s.memory()
+		case m := <-s.news:
+			s.incident(m)
 		case end := <-s.end.end:
 			timer.Stop()
 			return s.ended(ctx, int(end.StatusCode))
@@ -178,11 +179,6 @@ func (s *session) take(c chunk) {
 	s.record.Write(max(0, facts.ToMillis(c.at.Sub(s.base))), c.stream, c.data)
 }
 
-func (s *session) memory() {
-	s.killed = true
-	s.record.Event(facts.Event{T: s.now(), Kind: facts.EventOOM})
-}
-
 // ended finishes a run whose container ended by itself.
 func (s *session) ended(ctx context.Context, code int) (facts.Run, error) {
 	at := time.Now()
@@ -194,6 +190,12 @@ func (s *session) ended(ctx context.Context, code int) (facts.Run, error) {
 		ended := s.record.Finish(facts.StopLost, 0, nil)
 		return facts.Run{}, &Error{Kind: KindProbe, Text: fmt.Sprintf(
 			"the probe inside the container ended with %d before the program began: %q", code, lastWords(ended.Log))}
+	}
+	if code > 128 {
+		s.listen(ctx)
+	}
+	if s.ordered {
+		return s.record.Finish(facts.StopLost, s.now(), nil), errOrdered
 	}
 	state, err := s.target.image.engine.api.inspect(ctx, s.id)
 	if err != nil {
@@ -226,8 +228,8 @@ func (s *session) drain(ctx context.Context) {
 		select {
 		case c := <-s.output:
 			s.take(c)
-		case <-s.oom:
-			s.memory()
+		case m := <-s.news:
+			s.incident(m)
 		case <-timer.C:
 			return
 		case <-ctx.Done():
