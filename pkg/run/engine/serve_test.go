@@ -210,7 +210,9 @@ func TestObserveKilledFromOutside(t *testing.T) {
 	e := connect(t)
 	im := open(t, e, makeImage(t, e, nil))
 	w := teller{make(chan facts.Event, 100)}
+	killed := make(chan struct{})
 	go func() {
+		defer close(killed)
 		<-w.events
 		all, err := e.api.list(t.Context())
 		if err != nil {
@@ -226,6 +228,7 @@ func TestObserveKilledFromOutside(t *testing.T) {
 		}
 	}()
 	seen, err := im.Observe(t.Context(), runSpec("/app", "sleep"), w)
+	<-killed
 	if !errors.Is(err, errOrdered) || seen.Stopped != facts.StopLost || seen.Exit != nil {
 		t.Errorf("error %v, stopped %q, exit %+v; want none of it to be the image's doing", err, seen.Stopped, seen.Exit)
 	}
