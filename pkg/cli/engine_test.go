@@ -69,7 +69,8 @@ func build(t *testing.T, name string, lines ...string) string {
 }
 
 // serving answers HTTP on port 8000 at once.
-var serving = []string{"EXPOSE 8000", `CMD ["httpd", "-f", "-p", "0.0.0.0:8000"]`}
+// It has no handler for SIGTERM, which is another rule's business.
+var serving = []string{"EXPOSE 8000", "STOPSIGNAL SIGKILL", `CMD ["httpd", "-f", "-p", "0.0.0.0:8000"]`}
 
 func TestGoodImage(t *testing.T) {
 	ref := build(t, "good", serving...)
