@@ -33,7 +33,7 @@ func actionCommand(io IO) *cobra.Command {
 			}
 			defer os.RemoveAll(dir)
 			document := filepath.Join(dir, "report.json")
-			args, err := actionArguments(io, document)
+			args, err := actionArguments(io, dir, document)
 			if err != nil {
 				return err
 			}
@@ -48,24 +48,25 @@ func actionCommand(io IO) *cobra.Command {
 	}
 }
 
-// actionArguments are the flags that the inputs stand for. Images come after
-// --, so that none of them is taken for a flag.
-func actionArguments(io IO, document string) ([]string, error) {
+// actionArguments are the flags that the inputs stand for. Images go through a
+// file of dir, so that none of them is taken for a flag.
+func actionArguments(io IO, dir, document string) ([]string, error) {
 	args := []string{"--format", "github", "--format", "json=" + document}
 	if sarif := io.Getenv("INPUT_SARIF"); sarif != "" {
 		args = append(args, "--format", "sarif="+sarif)
+	}
+	if images := strings.TrimSpace(io.Getenv("INPUT_IMAGE")); images != "" {
+		list := filepath.Join(dir, "images")
+		if err := os.WriteFile(list, []byte(images+"\n"), 0o600); err != nil {
+			return nil, &statusError{ExitUnable, fmt.Errorf("write list of images: %w", err)}
+		}
+		args = append(args, "--images-from", list)
 	}
 	more, err := shlex.Split(io.Getenv("INPUT_ARGS"))
 	if err != nil {
 		return nil, usage("args: %w", err)
 	}
-	args = append(append(args, more...), "--")
-	for _, line := range strings.Split(io.Getenv("INPUT_IMAGE"), "\n") {
-		if line = strings.TrimSpace(line); line != "" {
-			args = append(args, line)
-		}
-	}
-	return args, nil
+	return append(args, more...), nil
 }
 
 // actionOutputs tells the steps that follow what was found. Without a report

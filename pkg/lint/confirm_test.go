@@ -204,12 +204,11 @@ func sketch(r *facts.Run) []string {
 		case facts.EventExecError:
 			last["exec"] = "exec error " + e.Errno
 		case facts.EventOOM:
-			last["oom"] = "a process was killed for memory"
+			return []string{"a process was killed for memory"} // which one is the kernel's choice
 		}
 	}
-	for _, s := range r.Survivors {
-		text := fmt.Sprintf("survived, in a session of its own: %t", s.SID == s.PID)
-		last[text] = text
+	if len(r.Survivors) > 0 {
+		last["survivors"] = "something lived on"
 	}
 	if r.Exit != nil {
 		last["exit"] = fmt.Sprintf("exit %d %s oom=%t %s", r.Exit.Code, r.Exit.Signal, r.Exit.OOM, r.Exit.Refused)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/docker/docker/client"
-
 	"github.com/imglint/imglint/pkg/facts"
 )
 
@@ -99,11 +97,4 @@ func (s *session) idle(ctx context.Context, done <-chan struct{}) (ended bool) {
 			return false
 		}
 	}
-}
-
-func (a *api) kill(ctx context.Context, id, signal string) error {
-	_, err := call(ctx, a, "kill", func(ctx context.Context, c *client.Client) (struct{}, error) {
-		return struct{}{}, c.ContainerKill(ctx, id, signal)
-	})
-	return err
 }

@@ -8,10 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/docker/api/types"
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/client"
-
 	"github.com/imglint/imglint/pkg/facts"
 )
 
@@ -101,9 +97,7 @@ func (a *api) checkOnce(ctx context.Context, id string, argv []string, timeout t
 		result.Code, result.TimedOut = -1, true
 		return result, nil
 	}
-	state, err := call(ctx, a, "exec", func(ctx context.Context, c *client.Client) (container.ExecInspect, error) {
-		return c.ContainerExecInspect(ctx, execID)
-	})
+	state, err := a.execState(ctx, execID)
 	if err != nil {
 		return nil, err
 	}
@@ -112,21 +106,6 @@ func (a *api) checkOnce(ctx context.Context, id string, argv []string, timeout t
 	}
 	result.Code = state.ExitCode
 	return result, nil
-}
-
-// exec starts a command in a container.
-func (a *api) exec(ctx context.Context, id string, argv []string) (execID string, conn types.HijackedResponse, err error) {
-	conn, err = call(ctx, a, "exec", func(ctx context.Context, c *client.Client) (types.HijackedResponse, error) {
-		made, err := c.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: argv, AttachStdout: true, AttachStderr: true})
-		if err != nil {
-			return types.HijackedResponse{}, err
-		}
-		execID = made.ID
-		return hijack(ctx, func() (types.HijackedResponse, error) {
-			return c.ContainerExecAttach(ctx, made.ID, container.ExecAttachOptions{})
-		})
-	})
-	return execID, conn, err
 }
 
 // tail takes everything and keeps the last bytes.

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/docker/docker/client"
 
 	"github.com/imglint/imglint/pkg/facts"
 )
@@ -21,11 +20,9 @@ func (e *Engine) Save(ctx context.Context, ref string) (facts.Image, io.ReadClos
 	if err != nil {
 		return facts.Image{}, nil, fmt.Errorf("save image %q: %w", ref, err)
 	}
-	body, cancel, err := stream(ctx, e.api, "save", func(ctx context.Context, c *client.Client) (io.ReadCloser, error) {
-		return c.ImageSave(ctx, []string{inspected.ID})
-	})
+	body, err := e.api.save(ctx, inspected.ID)
 	if err != nil {
 		return facts.Image{}, nil, fmt.Errorf("save image %q: %w", ref, err)
 	}
-	return imageFacts(ref, inspected), &patientReader{body, cancel, deadlines["save"]}, nil
+	return imageFacts(ref, inspected), body, nil
 }
