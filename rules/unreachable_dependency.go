@@ -14,8 +14,8 @@ import (
 //
 // Why it fails: the program wants its dependency before it listens. On the
 // platform the same happens when the address is wrong or the dependency is
-// slow to come up. imglint runs images without a network, so it cannot tell
-// whether the dependency would be there.
+// slow to come up. imglint runs images without a network unless --network
+// names one, so it cannot tell whether the dependency would be there.
 //
 // Fix: let the program start without it and connect when it is needed, or
 // retry; check the address that is configured on the platform.
@@ -49,7 +49,7 @@ func checkUnreachableDependency(p *rule.Pass) {
 		Evidence: []finding.Evidence{
 			{Kind: "log", Text: clip(m.line.Text, 300), At: m.line.T.Seconds()},
 		},
-		Fix: &finding.Fix{Description: "start without it and retry in the background; imglint runs images without a network, so check the address on the platform yourself"},
+		Fix: &finding.Fix{Description: "start without it and retry in the background, and check the address on the platform; to try it here with the service, put it on a network of the engine and name that with --network"},
 	}
 	if exit := p.Run.Exit; exit != nil {
 		f.Evidence = append(f.Evidence, finding.Evidence{Kind: "seen", At: exit.T.Seconds(), Text: "the container exited with " + status(exit)})

@@ -37,7 +37,10 @@ func (c *check) prove(ctx context.Context) {
 	spec := c.spec(f)
 	spec.Brief = true
 	again, err := c.start(ctx, r, f, spec)
-	if err != nil || again == nil {
+	if err != nil {
+		c.notChecked("whether the fix works", "%v", err)
+	}
+	if again == nil {
 		return // a fix that could not be tried stays unverified
 	}
 	f.Run = again
