@@ -28,7 +28,7 @@ import (
 var StopSignalIgnored = &rule.Rule{
 	ID:       "stop-signal-ignored",
 	Title:    "the stop signal does not reach the program, or does not move it",
-	Severity: finding.Warning,
+	Severity: finding.Note,
 	Needs:    rule.NeedsRun,
 	After:    []*rule.Rule{BackgroundProcess, DevelopmentServer},
 	Check:    checkStopSignalIgnored,
