@@ -29,6 +29,7 @@ type Image struct {
 	Basis      finding.Basis        `json:"basis,omitempty"`
 	Reason     string               `json:"reason,omitempty"`
 	Launch     *Launch              `json:"launch,omitempty"`
+	Prediction *Prediction          `json:"prediction,omitempty"`
 	Listeners  []Listener           `json:"listeners"`
 	Timeline   []Mark               `json:"timeline"`
 	Findings   []finding.Finding    `json:"findings"`
@@ -131,6 +132,7 @@ func document(r Result) Image {
 	image.Platform = &Platform{OS: f.Image.OS, Architecture: f.Image.Architecture, Variant: f.Image.Variant}
 	image.Target = target(f.Target)
 	image.Launch = launch(f)
+	image.Prediction = prediction(f.Prediction)
 	if f.Run != nil {
 		image.Listeners = append(image.Listeners, listeners(f.Run)...)
 		image.Timeline = append(image.Timeline, timeline(f.Run)...)
