@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/imglint/imglint/pkg/lint"
 	"github.com/imglint/imglint/pkg/platform"
 	"github.com/imglint/imglint/pkg/report"
 )
@@ -36,6 +37,7 @@ func (f *flags) platforms() ([]*platform.Platform, error) {
 func (s *session) matrices(ctx context.Context, images []string, platforms []*platform.Platform) error {
 	progress := s.progress()
 	var all [][]report.Result
+	var options []lint.Options // of each result
 	s.results = nil
 	for i, ref := range images {
 		l := s.linterFor(i)
@@ -46,6 +48,9 @@ func (s *session) matrices(ctx context.Context, images []string, platforms []*pl
 			results = results[:1]
 		}
 		all, s.results = append(all, results), append(s.results, results...)
+		for range results {
+			options = append(options, s.options[i])
+		}
 		for _, o := range s.outputs {
 			s.matrix(o, results)
 		}
@@ -54,6 +59,7 @@ func (s *session) matrices(ctx context.Context, images []string, platforms []*pl
 		}
 	}
 	progress.Close()
+	s.options = options
 	for _, o := range s.outputs {
 		if o.format.Name == "json" && o.err == nil {
 			o.err = report.MatrixJSON(o.w, all)
