@@ -37,6 +37,15 @@ type Options struct {
 	OneUser bool
 }
 
+// DefaultCacheSize bounds the unpacked layers.
+const DefaultCacheSize = layers.DefaultSize
+
+// Keep says what pruning the cache leaves.
+type Keep = layers.Keep
+
+// KeepNothing keeps no layer that is not in use.
+var KeepNothing = layers.Nothing
+
 // ErrUnsupported is wrapped by errors about what this machine does not allow.
 var ErrUnsupported = errors.New("running without an engine is not possible here")
 

@@ -39,7 +39,7 @@ func (*Image) Observe(context.Context, run.Spec, run.Watcher) (facts.Run, error)
 func (*Image) Close(context.Context) error { return nil }
 
 // Cached says that it is for Linux.
-func Cached(Options) ([]layers.Entry, error) { return nil, errSystem }
+func Cached(Options) (string, []layers.Entry, error) { return "", nil, errSystem }
 
 // Prune says that it is for Linux.
-func Prune(Options, int64) ([]layers.Entry, error) { return nil, errSystem }
+func Prune(Options, layers.Keep) ([]layers.Entry, error) { return nil, errSystem }

@@ -27,6 +27,16 @@ type Runner struct {
 
 // New prepares for runs, and removes what killed ones left behind.
 func New(_ context.Context, o Options) (*Runner, error) {
+	r, err := prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	sweepCgroups()
+	_, _ = r.prune(r.keep()) // what cannot be removed is tried again, and told, when an image is closed
+	return r, nil
+}
+
+func prepare(o Options) (*Runner, error) {
 	if o.Probe == nil {
 		o.Probe = embed.Binary
 	}
@@ -44,9 +54,6 @@ func New(_ context.Context, o Options) (*Runner, error) {
 	if users.kind == many {
 		cache.Remove = r.remove
 	}
-	sweepCgroups()
-	// What cannot be removed is tried again, and told, when an image is closed.
-	_, _ = cache.Prune(cmp.Or(o.CacheSize, layers.DefaultSize))
 	return r, nil
 }
 
@@ -64,7 +71,7 @@ func openCache(o Options, owned bool) (*layers.Cache, error) {
 	return layers.Open(filepath.Join(o.Dir, "layers"), owned, o.Limits)
 }
 
-// caches opens both kinds of cache that a user can have.
+// caches opens every kind of cache that a user can have.
 func caches(o Options) (all []*layers.Cache, err error) {
 	for _, owned := range []bool{false, true} {
 		c, err := openCache(o, owned)
@@ -83,34 +90,41 @@ func caches(o Options) (all []*layers.Cache, err error) {
 	return all, nil
 }
 
-// Cached lists the unpacked layers, the least recently used first.
-func Cached(o Options) ([]layers.Entry, error) {
-	all, err := caches(o)
-	var entries []layers.Entry
-	for _, c := range all {
-		some, err := c.List()
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, some...)
-	}
-	slices.SortFunc(entries, func(a, b layers.Entry) int { return a.Used.Compare(b.Used) })
-	return entries, err
+// keep bounds the caches.
+func (r *Runner) keep() layers.Keep {
+	return layers.Keep{Bytes: cmp.Or(r.opts.CacheSize, layers.DefaultSize)}
 }
 
-// Prune removes unpacked layers that are not in use until each of the user's
-// caches has at most size bytes, and returns what it removed.
-func Prune(o Options, size int64) ([]layers.Entry, error) {
-	all, err := caches(o)
-	var removed []layers.Entry
-	for _, c := range all {
-		some, err := c.Prune(size)
-		removed = append(removed, some...)
-		if err != nil {
-			return removed, err
-		}
+func (r *Runner) prune(keep layers.Keep) ([]layers.Entry, error) {
+	all, err := caches(r.opts)
+	if err != nil {
+		return nil, err
 	}
-	return removed, err
+	for _, c := range all {
+		c.Remove = r.cache.Remove
+	}
+	return layers.Prune(all, keep)
+}
+
+// Cached lists the unpacked layers, the least recently used first, and the
+// directory they are in.
+func Cached(o Options) (dir string, entries []layers.Entry, err error) {
+	all, err := caches(o)
+	if err != nil {
+		return "", nil, err
+	}
+	entries, err = layers.List(all)
+	return filepath.Dir(all[0].Dir()), entries, err
+}
+
+// Prune removes unpacked layers that are not in use, and what killed runs left
+// in the cache, and returns the layers that it removed.
+func Prune(o Options, keep layers.Keep) ([]layers.Entry, error) {
+	r, err := prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	return r.prune(keep)
 }
 
 // Foreign says why this machine cannot run an image, "" if it can.
@@ -167,6 +181,6 @@ func release(held []*layers.Held) {
 func (im *Image) Close(context.Context) error {
 	release(im.held)
 	im.held = nil
-	_, err := im.runner.cache.Prune(cmp.Or(im.runner.opts.CacheSize, layers.DefaultSize))
+	_, err := im.runner.prune(im.runner.keep())
 	return err
 }

@@ -119,7 +119,7 @@ func TestMain(m *testing.M) {
 		os.RemoveAll(dir)
 	}
 	if dir, err := cacheDir(); err == nil {
-		if _, err := Prune(Options{Dir: dir}, 0); err != nil {
+		if _, err := Prune(Options{Dir: dir}, layers.Nothing); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}

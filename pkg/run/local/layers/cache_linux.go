@@ -10,9 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/imglint/imglint/pkg/probe/cage"
 )
@@ -50,10 +51,13 @@ func Open(dir string, owned bool, limits Limits) (*Cache, error) {
 // User is who a program runs as where every file has one owner.
 type User struct{ UID, GID int }
 
+// userForm names the directory of a cache for a user.
+const userForm = "as-%d-%d"
+
 // As is a cache whose files allow their owner what they would allow a user, if
 // they had their own owners.
 func (c *Cache) As(u User) (*Cache, error) {
-	dir := filepath.Join(filepath.Dir(c.dir), fmt.Sprintf("as-%d-%d", u.UID, u.GID))
+	dir := filepath.Join(filepath.Dir(c.dir), fmt.Sprintf(userForm, u.UID, u.GID))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make layer cache: %w", err)
 	}
@@ -66,8 +70,12 @@ func (c *Cache) As(u User) (*Cache, error) {
 func (c *Cache) Users() (all []*Cache, err error) {
 	dirs, err := filepath.Glob(filepath.Join(filepath.Dir(c.dir), "as-*"))
 	for _, dir := range dirs {
+		u := User{}
+		if _, err := fmt.Sscanf(filepath.Base(dir), userForm, &u.UID, &u.GID); err != nil {
+			continue
+		}
 		as := *c
-		as.dir = dir
+		as.dir, as.as = dir, &u
 		all = append(all, &as)
 	}
 	return all, err
@@ -94,23 +102,50 @@ func (c *Cache) Get(ctx context.Context, l Layer) (*Held, error) {
 	if !digest.MatchString(l.DiffID) {
 		return nil, fmt.Errorf("unpack layer %q: not a sha256 digest", l.DiffID)
 	}
+	held, err := c.get(ctx, l)
+	if isFull(err) { // what nobody uses is worth less than this run
+		if removed, _ := Prune([]*Cache{c}, Nothing); len(removed) > 0 { // what it could not remove is missed below
+			held, err = c.get(ctx, l)
+		}
+	}
+	if isFull(err) {
+		return nil, fmt.Errorf("%w: there is no room to unpack the image in %s; free some space, or set XDG_CACHE_HOME to a directory on another disk",
+			ErrDiskFull, filepath.Dir(c.dir))
+	}
+	return held, err
+}
+
+func isFull(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+}
+
+func (c *Cache) get(ctx context.Context, l Layer) (*Held, error) {
 	for {
-		shared, err := c.acquire(ctx, l.DiffID, false)
-		if err != nil {
-			return nil, err
-		}
-		held, err := c.held(l.DiffID, shared)
-		if err == nil {
-			return held, nil
-		}
-		shared.close()
+		held, err := c.Has(ctx, l.DiffID)
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+			return held, err
 		}
 		if err := c.add(ctx, l); err != nil {
 			return nil, fmt.Errorf("unpack layer %s: %w", l.DiffID, err)
 		}
 	}
+}
+
+// Has returns a layer that the cache has, else fs.ErrNotExist. A process that
+// unpacks it is waited for.
+func (c *Cache) Has(ctx context.Context, diffID string) (*Held, error) {
+	if !digest.MatchString(diffID) {
+		return nil, fmt.Errorf("find layer %q: not a sha256 digest", diffID)
+	}
+	shared, err := c.acquire(ctx, diffID, false)
+	if err != nil {
+		return nil, err
+	}
+	held, err := c.held(diffID, shared)
+	if err != nil {
+		shared.close()
+	}
+	return held, err
 }
 
 func (c *Cache) path(diffID string) string {
@@ -139,8 +174,8 @@ func readInfo(dir string) (info, error) {
 	if err != nil {
 		return known, fmt.Errorf("read layer: %w", err)
 	}
-	if err := json.Unmarshal(text, &known); err != nil {
-		return known, fmt.Errorf("read layer %s: %w", dir, err)
+	if err := json.Unmarshal(text, &known); err != nil { // cut off when a machine went down
+		return known, fmt.Errorf("read layer %s: %w: %w", dir, err, fs.ErrNotExist)
 	}
 	return known, nil
 }
@@ -205,62 +240,6 @@ func (c *Cache) fill(ctx context.Context, dir string, l Layer) error {
 	return os.WriteFile(filepath.Join(dir, infoName), text, 0o600)
 }
 
-// List returns the layers of the cache, the least recently used first.
-func (c *Cache) List() ([]Entry, error) {
-	names, err := os.ReadDir(c.dir)
-	if err != nil {
-		return nil, fmt.Errorf("list layer cache: %w", err)
-	}
-	var all []Entry
-	for _, n := range names {
-		dir := filepath.Join(c.dir, n.Name())
-		known, err := readInfo(dir)
-		if err != nil || !strings.HasPrefix(n.Name(), "sha256-") {
-			continue
-		}
-		e := Entry{DiffID: known.DiffID, Bytes: known.Bytes, Files: known.Files}
-		if at, err := os.Stat(filepath.Join(dir, infoName)); err == nil {
-			e.Used = at.ModTime()
-		}
-		l, err := c.try(known.DiffID, true)
-		e.InUse = err != nil
-		l.close()
-		all = append(all, e)
-	}
-	slices.SortFunc(all, func(a, b Entry) int { return a.Used.Compare(b.Used) })
-	return all, nil
-}
-
-// Prune removes layers that nobody uses, the least recently used first, until
-// the rest has at most size bytes, and what killed processes left. It returns
-// what it removed.
-func (c *Cache) Prune(size int64) (removed []Entry, err error) {
-	errs := []error{c.sweep()}
-	all, err := c.List()
-	errs = append(errs, err)
-	total := int64(0)
-	for _, e := range all {
-		total += e.Bytes
-	}
-	for _, e := range all {
-		if total <= size {
-			break
-		}
-		l, err := c.try(e.DiffID, true)
-		if err != nil {
-			continue // in use
-		}
-		if err := removeTree(c.path(e.DiffID)); err != nil {
-			errs = append(errs, fmt.Errorf("remove layer %s: %w", e.DiffID, err))
-		} else {
-			removed = append(removed, e)
-			total -= e.Bytes
-		}
-		l.remove()
-	}
-	return removed, errors.Join(errs...)
-}
-
 // remove removes a directory of the cache.
 func (c *Cache) remove(dir string) error {
 	err := removeTree(dir)
@@ -268,25 +247,4 @@ func (c *Cache) remove(dir string) error {
 		err = c.Remove(dir)
 	}
 	return err
-}
-
-// sweep removes directories whose makers are gone.
-func (c *Cache) sweep() error {
-	left, err := filepath.Glob(filepath.Join(c.dir, "new-*"))
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, dir := range left {
-		if filepath.Ext(dir) != "" {
-			continue // a lock
-		}
-		l, err := c.try(filepath.Base(dir), true)
-		if err != nil {
-			continue
-		}
-		errs = append(errs, c.remove(dir))
-		l.remove()
-	}
-	return errors.Join(errs...)
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -96,7 +97,7 @@ func TestGetRefuses(t *testing.T) {
 			if err != nil || len(left) > 0 {
 				t.Errorf("left: %q, %v", left, err)
 			}
-			all, err := c.List()
+			all, err := List([]*Cache{c})
 			if err != nil || len(all) > 0 {
 				t.Errorf("in the cache: %+v, %v", all, err)
 			}
@@ -129,7 +130,7 @@ func TestPrune(t *testing.T) {
 		ids = append(ids, l.DiffID)
 		held = append(held, get(t, c, l))
 	}
-	if removed, err := c.Prune(0); err != nil || len(removed) > 0 {
+	if removed, err := Prune([]*Cache{c}, Nothing); err != nil || len(removed) > 0 {
 		t.Fatalf("removed %+v in use, %v", removed, err)
 	}
 	for _, h := range held {
@@ -137,7 +138,7 @@ func TestPrune(t *testing.T) {
 	}
 	// Its use makes the first one the latest.
 	get(t, c, Layer{DiffID: ids[0]}).Release()
-	removed, err := c.Prune(1500)
+	removed, err := Prune([]*Cache{c}, Keep{Bytes: 1500})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,9 +149,69 @@ func TestPrune(t *testing.T) {
 	if diff := cmp.Diff(ids[1:], got); diff != "" {
 		t.Errorf("removed (-want +got):\n%s", diff)
 	}
-	all, err := c.List()
+	all, err := List([]*Cache{c})
 	if err != nil || len(all) != 1 || all[0].DiffID != ids[0] || all[0].Bytes != 1000 || all[0].InUse {
 		t.Errorf("left %+v, %v", all, err)
+	}
+}
+
+// A layer whose description was cut off, as by a machine that went down, is
+// unpacked again when it is wanted, and removed when it is not.
+func TestBrokenLayer(t *testing.T) {
+	t.Parallel()
+	c := openCache(t, tempDir(t))
+	l := layerOf(pack(t, file("f", "x")))
+	cut := func() {
+		get(t, c, l).Release()
+		if err := os.Truncate(filepath.Join(c.path(l.DiffID), infoName), 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cut()
+	h := get(t, c, l)
+	if got, err := os.ReadFile(filepath.Join(h.Dir, "f")); err != nil || string(got) != "x" {
+		t.Errorf("content %q, %v", got, err)
+	}
+	h.Release()
+	cut()
+	if removed, err := Prune([]*Cache{c}, Keep{Bytes: 1 << 40}); err != nil || len(removed) != 1 {
+		t.Errorf("removed %+v, %v", removed, err)
+	}
+}
+
+// Age and size bound the cache together; layers of no size count by age.
+func TestPruneKeeps(t *testing.T) {
+	t.Parallel()
+	c := openCache(t, tempDir(t))
+	now := time.Now()
+	for i, content := range []string{"", "aa", "bbb"} {
+		l := layerOf(pack(t, file("f", content)))
+		get(t, c, l).Release()
+		used := now.Add(time.Duration(i-3) * time.Hour)
+		if err := os.Chtimes(filepath.Join(c.path(l.DiffID), infoName), used, used); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		keep Keep
+		want []int64 // the sizes of what is left
+	}{
+		{Keep{Bytes: 5}, []int64{0, 2, 3}},
+		{Keep{Bytes: 5, Since: now.Add(-150 * time.Minute)}, []int64{2, 3}},
+		{Keep{Bytes: 4, Since: now.Add(-150 * time.Minute)}, []int64{3}},
+		{Nothing, nil},
+	} {
+		if _, err := Prune([]*Cache{c}, tt.keep); err != nil {
+			t.Fatal(err)
+		}
+		all, err := List([]*Cache{c})
+		var got []int64
+		for _, e := range all {
+			got = append(got, e.Bytes)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
+			t.Errorf("%+v: %v, -want +got:\n%s", tt.keep, err, diff)
+		}
 	}
 }
 
@@ -175,7 +236,7 @@ func TestPruneSweeps(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.close()
-	if _, err := c.Prune(0); err != nil {
+	if _, err := Prune([]*Cache{c}, Nothing); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(dead); !errors.Is(err, os.ErrNotExist) {

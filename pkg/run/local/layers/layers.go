@@ -22,7 +22,16 @@ type Entry struct {
 	Bytes  int64
 	Files  int
 	Used   time.Time
-	InUse  bool
+	// For is the user, UID:GID, that the layer's modes were made for, where
+	// all files have one owner; "" is everyone.
+	For   string
+	InUse bool
+}
+
+// Keep says what pruning leaves of the layers that nobody uses.
+type Keep struct {
+	Bytes int64     // at most
+	Since time.Time // used since then
 }
 
 // Limits bound what one layer may unpack to.
@@ -37,6 +46,12 @@ var DefaultLimits = Limits{Bytes: 32 << 30, Entries: 2 << 20}
 
 // DefaultSize is how large the cache may grow.
 const DefaultSize = 2 << 30
+
+// Nothing keeps no layer that is not in use.
+var Nothing = Keep{Since: time.Unix(1<<40, 0)}
+
+// ErrDiskFull is wrapped by errors about a cache that has no room for a layer.
+var ErrDiskFull = errors.New("the disk is full")
 
 // ErrTooLarge is wrapped by errors about a layer beyond its limits.
 var ErrTooLarge = errors.New("the layer is too large")
