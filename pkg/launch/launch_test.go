@@ -152,6 +152,9 @@ func TestFollow(t *testing.T) {
 		{name: "redis entrypoint", entrypoint: []string{"docker-entrypoint.sh"}, cmd: []string{"redis-server"}, files: map[string]string{
 			"usr/local/bin/docker-entrypoint.sh": "#!/bin/sh\nset -e\nif [ \"${1#-}\" != \"$1\" ] || [ \"${1%.conf}\" != \"$1\" ]; then\n\tset -- redis-server \"$@\"\nfi\nif [ \"$1\" = 'redis-server' -a \"$(id -u)\" = '0' ]; then\n\tfind . \\! -user redis -exec chown redis '{}' +\n\texec gosu redis \"$0\" \"$@\"\nfi\num=\"$(umask)\"\nif [ \"$um\" = '0022' ]; then umask 0077; fi\nexec \"$@\"\n",
 		}, want: want{argv: "redis-server", known: "yes", user: "redis", before: "find . ! -user redis -exec chown redis {} +if [ \"$um\" = '0022' ]; then umask 0077; fi"}},
+		{name: "sh with an absolute script", entrypoint: []string{"sh", "/srv/run.sh"}, files: map[string]string{"srv/run.sh": "exec gunicorn a\n"}, want: want{argv: "gunicorn|a", known: "yes"}},
+		{name: "sh with a relative script", entrypoint: []string{"bash", "run.sh"}, files: map[string]string{"app/run.sh": "exec gunicorn a\n"}, want: want{argv: "gunicorn|a", known: "yes"}},
+		{name: "env -C with an absolute directory", cmd: []string{"env", "-C", "/srv", "gunicorn"}, want: want{argv: "gunicorn", known: "yes", dir: "/srv"}},
 		{name: "not examined", entrypoint: []string{"/other/entrypoint.sh"}, cmd: []string{"a"}, want: want{argv: "/other/entrypoint.sh|a", known: "yes"}},
 		{name: "sh FILE", cmd: []string{"sh", "run.sh", "x"}, files: map[string]string{"app/run.sh": "exec gunicorn $1"}, want: want{argv: "gunicorn|x", known: "yes"}},
 		{name: "a script that is a program", cmd: []string{"apache2ctl", "-D", "FOREGROUND"}, files: map[string]string{"usr/sbin/apache2ctl": "#!/bin/sh\nexit 1\n"}, want: want{argv: "apache2ctl|-D|FOREGROUND", known: "yes"}},

@@ -78,7 +78,7 @@ func (f *follower) shellFile(words, rest []word, name string, kind shellKind) []
 	if f.dir == "" && !strings.HasPrefix(rest[0].Text, "/") {
 		return f.settle(words, facts.Unknown, "the script's directory is not known")
 	}
-	file := path.Join(f.dir, rest[0].Text)
+	file := resolve(f.dir, rest[0].Text)
 	text, err := f.read(file)
 	if err != nil {
 		return f.settle(words, facts.Unknown, fmt.Sprintf("the script %s cannot be read: %v", file, err))

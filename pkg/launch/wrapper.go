@@ -112,7 +112,7 @@ func (f *follower) enter(words, rest []word, options []option, w wrapper) []word
 		}
 	}
 	if dir, ok := find(options, []string{"-C", "--chdir"}); ok && w.Name == "env" {
-		f.dir = path.Join(f.dir, dir.Text)
+		f.dir = resolve(f.dir, dir.Text)
 	}
 	f.changeUser(words, rest, options, w)
 	if w.Search {

@@ -32,7 +32,7 @@ func (g addressGrammar) split(text string) (host string, port int, err error) {
 		if g.Number == "error" {
 			return "", 0, fmt.Errorf("it is a port without a host")
 		}
-		host, number, hasPort = "", text, true
+		host, number, hasPort = g.PortHost, text, true
 	}
 	switch {
 	case g.Require && !scheme && (g.Number != "port" || host != ""):

@@ -100,6 +100,7 @@ type addressGrammar struct {
 	Port      int      // the default port, 0: random
 	EmptyHost string   `yaml:"emptyHost"` // what ":80" means; "" is an error
 	Number    string   // what "80" means: port, host or error
+	PortHost  string   `yaml:"portHost"` // the host of "80" when ":80" is an error
 	HostOnly  string   `yaml:"hostOnly"` // what "h" means: "" the default port, error
 	Schemes   []string // prefixes that may stand in front
 	Require   bool     // one of the prefixes must
