@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"github.com/imglint/imglint/pkg/launch/sealed"
 	"github.com/imglint/imglint/pkg/probe"
 )
@@ -68,9 +70,7 @@ func Main(args []string, io IO) int {
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	root := newRoot(io)
-	root.SetArgs(volumeOrVerbose(args))
-	err := root.ExecuteContext(ctx)
+	err := execute(ctx, newRoot(io), args)
 	if err == nil {
 		return ExitClean
 	}
@@ -82,6 +82,17 @@ func Main(args []string, io IO) int {
 		fmt.Fprintf(io.Err, "imglint: %s\n", text)
 	}
 	return status.status
+}
+
+// execute runs a command line; a fault of imglint's own is an error like others.
+func execute(ctx context.Context, root *cobra.Command, args []string) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = &statusError{ExitUnable, faultError(fault)}
+		}
+	}()
+	root.SetArgs(volumeOrVerbose(args))
+	return root.ExecuteContext(ctx)
 }
 
 // interruptible returns a context that the first Ctrl-C or SIGTERM cancels, so

@@ -108,7 +108,7 @@ func imageNames(ctx context.Context, host string) []string {
 // for an image.
 func (s *session) suggestions() []string {
 	var all []string
-	for _, r := range s.results {
+	for _, r := range s.results() {
 		if r.Err == nil {
 			continue
 		}

@@ -73,27 +73,49 @@ func (s *settings) printSettings(w *tabwriter.Writer, image *config.Image, inden
 		if slices.Contains(unlisted, flag.Name) {
 			return
 		}
-		where, given := from[flag.Name]
-		if !given {
-			where = "default"
-		}
 		if image != nil {
 			if _, own := image.Settings[flag.Name]; !own {
 				return
 			}
 		}
-		fmt.Fprintf(w, "%s%s\t%s\t%s\n", indent, flag.Name, valueText(flag), where)
+		fmt.Fprintf(w, "%s%s\t%s\t%s\n", indent, flag.Name, valueText(flag.Name, valuesOf(flag)), from.text(flag.Name))
 	})
 	return nil
 }
 
-// valueText keeps the values of variables off the screen; their names suffice.
-func valueText(flag *pflag.Flag) string {
-	words := []string{flag.Value.String()}
-	if list, ok := flag.Value.(pflag.SliceValue); ok {
-		words = list.GetSlice()
+// text tells where a value comes from: of values that add up every place, of
+// others the one that holds and what it goes before.
+func (o origin) text(name string) string {
+	all := o[name]
+	if len(all) == 0 {
+		return "default"
 	}
-	if flag.Name == "env" {
+	last := len(all) - 1
+	var places, beaten []string
+	for _, g := range all {
+		places, beaten = append(places, g.where), append(beaten, g.where+" "+g.value)
+	}
+	switch {
+	case slices.Contains(additive, name):
+		return strings.Join(places, " + ")
+	case last == 0:
+		return places[0]
+	}
+	slices.Reverse(beaten)
+	return places[last] + " (goes before " + strings.Join(beaten[1:], ", ") + ")"
+}
+
+func valuesOf(flag *pflag.Flag) []string {
+	if list, ok := flag.Value.(pflag.SliceValue); ok {
+		return list.GetSlice()
+	}
+	return []string{flag.Value.String()}
+}
+
+// valueText keeps the values of variables off the screen; their names suffice.
+func valueText(name string, values []string) string {
+	words := slices.Clone(values)
+	if name == "env" || name == "build-arg" {
 		for i, pair := range words {
 			words[i], _, _ = strings.Cut(pair, "=")
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,10 +81,10 @@ func TestPrecedence(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"platform":    "heroku ../.imglint.yaml:1",
-		"fail-on":     "warning IMGLINT_FAIL_ON",
-		"memory":      "500m --memory",
+		"fail-on":     "warning IMGLINT_FAIL_ON (goes before ../.imglint.yaml:2 note)",
+		"memory":      "500m --memory (goes before IMGLINT_MEMORY 400m, ../.imglint.yaml:4 300m)",
 		"boot-window": "9s ../.imglint.yaml:5",
-		"env":         "A B C D --env",
+		"env":         "A B C D ../.imglint.yaml:3 + IMGLINT_ENV + --env",
 		"verbose":     "true --verbose",
 		"user":        "- default",
 		"port":        "8080 ../.imglint.yaml:8",
@@ -99,6 +100,62 @@ func TestPrecedence(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("does not say %q:\n%s", want, out)
 		}
+	}
+}
+
+// TestEnvironmentPrecedence asks which value of a variable reaches the image:
+// a more particular place wins, whether it says --env or --env-file.
+func TestEnvironmentPrecedence(t *testing.T) {
+	dir := folder(t, map[string]string{
+		config.Name: "env: {FILE: config, VARIABLE: config, IMAGE: config, FLAG: config, TOP: config}\nenv-file: top.env\n" +
+			"images:\n  - {image: app, env: {IMAGE: image}, env-file: image.env}\n",
+		"top.env": "TOP=file\nOTHER=top\n", "image.env": "OTHER=image\nIMAGE=file\n", "typed.env": "FILE=typed\nFLAG=file\n",
+	})
+	t.Chdir(dir)
+	set := newRoot(IO{}).Flags()
+	if err := set.Parse([]string{"--env", "FLAG=typed", "--env-file", "typed.env"}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := settle(set, IO{Getenv: func(name string) string { return map[string]string{"IMGLINT_ENV": "VARIABLE=mine"}[name] }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := s.options("app", s.file.Image("app"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, pair := range o.Env {
+		key, value, _ := strings.Cut(pair, "=")
+		got[key] = value
+	}
+	want := map[string]string{"FILE": "typed", "VARIABLE": "mine", "IMAGE": "image", "FLAG": "typed", "TOP": "config", "OTHER": "image"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestImageOwnBuild checks two stages of one Dockerfile under two names, as the
+// hook does when neither is built.
+func TestImageOwnBuild(t *testing.T) {
+	t.Parallel()
+	file := &config.File{Dir: ".", Images: []config.Image{
+		{Name: "web", Settings: config.Settings{"target": {Values: []string{"web"}}, "build-arg": {Values: []string{"A=1", "B"}}}},
+		{Name: "worker", Settings: config.Settings{"target": {Values: []string{"worker"}}}},
+	}}
+	s := &settings{typed: newRoot(IO{}).Flags(), file: file, getenv: func(name string) string { return map[string]string{"B": "2"}[name] }}
+	s.standIn("Dockerfile", "web")
+	s.standIn("Dockerfile", "worker")
+	all, err := s.each([]string{"Dockerfile", "Dockerfile", "Dockerfile"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, o := range all {
+		got = append(got, fmt.Sprint(o.build.Target, o.build.Args))
+	}
+	if diff := cmp.Diff([]string{"webmap[A:1 B:2]", "workermap[]", "map[]"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 func (s *session) edits() error {
 	var faults []error
 	seen := map[string]bool{}
-	for _, r := range s.results {
+	for _, r := range s.results() {
 		if r.Edit == nil || seen[r.Edit.Diff] {
 			continue
 		}

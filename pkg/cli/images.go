@@ -12,6 +12,7 @@ import (
 
 	"github.com/imglint/imglint/pkg/finding"
 	"github.com/imglint/imglint/pkg/lint"
+	"github.com/imglint/imglint/pkg/platform"
 	"github.com/imglint/imglint/pkg/report"
 )
 
@@ -54,16 +55,24 @@ func imageList(name string, in stdio.Reader) ([]string, error) {
 
 // guarded checks one image; a fault of imglint's own is told of this image and
 // does not stop the others.
-func guarded(ctx context.Context, l *lint.Linter, ref string, w lint.Watcher) (result report.Result) {
+func guarded(ctx context.Context, l *lint.Linter, ref string, platforms []*platform.Platform, w lint.Watcher) (results []report.Result) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			result = report.Result{
-				Ref: ref, Verdict: finding.Unknown,
-				Err: fmt.Errorf("imglint itself failed, please report this: %s at %s", strings.Join(strings.Fields(fmt.Sprint(fault)), " "), faultPlace(debug.Stack())),
-			}
+			results = []report.Result{{Ref: ref, Verdict: finding.Unknown, Err: faultError(fault)}}
 		}
 	}()
-	return l.Lint(ctx, ref, w)
+	if len(platforms) == 1 {
+		return []report.Result{l.Lint(ctx, ref, w)}
+	}
+	if results = l.LintAll(ctx, ref, platforms, w); results[0].Err != nil {
+		results = results[:1] // it is the same for all of them
+	}
+	return results
+}
+
+// faultError tells of a panic; it is called where that is recovered.
+func faultError(fault any) error {
+	return fmt.Errorf("imglint itself failed, please report this: %s at %s", strings.Join(strings.Fields(fmt.Sprint(fault)), " "), faultPlace(debug.Stack()))
 }
 
 // faultPlace is the file and line of ours where a panic arose.

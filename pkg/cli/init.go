@@ -101,6 +101,7 @@ func (s survey) config() string {
 func (i foundImage) config(line func(string, ...any)) {
 	line("  - image: %s", i.name)
 	line("    dockerfile: %s", quoted(i.dockerfile))
+	line("    # target: web   # the stage; build-args, args, env, platform, … can be the image's own too")
 	context := filepath.ToSlash(filepath.Dir(i.dockerfile))
 	line("    build: docker build -t %s -f %s %s", i.name, i.dockerfile, context)
 	switch len(i.ports) {

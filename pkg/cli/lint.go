@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -42,21 +43,17 @@ func lintImages(ctx context.Context, io IO, settings *settings, images []string)
 	if err != nil {
 		return err
 	}
-	sources, closing, err := f.sources(ctx, io, images, &options)
+	places, closing, err := f.places(ctx, io, images, &options)
 	if err != nil {
 		return err
 	}
 	defer closing()
 	s := &session{
-		linter: &lint.Linter{Sources: sources, Options: options},
-		io:     io, flags: f, jobs: min(jobs(f), len(images)),
-		results: make([]report.Result, len(images)), outputs: outputs, failOn: failOn,
-		settings: settings, options: each,
+		io: io, flags: f, settings: settings, images: images, options: each, places: places,
+		ignore: options.Ignore, notRun: options.NotRun, failOn: failOn, outputs: outputs,
+		found: make([][]report.Result, len(images)), done: make([]bool, len(images)),
 	}
-	if platforms, _ := f.platforms(); len(platforms) > 1 { // options refused wrong names
-		return s.matrices(ctx, images, platforms)
-	}
-	if err := s.run(ctx, images); err != nil {
+	if err := s.run(ctx); err != nil {
 		return err
 	}
 	if err := s.edits(); err != nil {
@@ -96,39 +93,42 @@ func connect(ctx context.Context, f *flags, here *local.Runner, options *lint.Op
 
 // session is one call's images.
 type session struct {
-	linter  *lint.Linter
-	io      IO
-	flags   *flags
-	jobs    int
-	results []report.Result
-	outputs []*output
-	failOn  finding.Severity
-	// settings are the call's, options each image's.
+	io       IO
+	flags    *flags
 	settings *settings
-	options  []lint.Options
+	images   []string
+	options  []imageOptions // of each image
+	places   places
+	ignore   map[string]bool // rules
+	notRun   string          // why nothing is run
+	failOn   finding.Severity
+	outputs  []*output
 
 	mu      sync.Mutex
+	found   [][]report.Result // of each image, one a platform
 	done    []bool
 	printed int
 }
 
+// results are those of all images, in the order of the arguments.
+func (s *session) results() []report.Result { return slices.Concat(s.found...) }
+
 // run checks all images, a few at once, and prints each as soon as those
 // before it are printed.
-func (s *session) run(ctx context.Context, images []string) error {
-	s.done = make([]bool, len(images))
+func (s *session) run(ctx context.Context) error {
 	progress := s.progress()
 	work := make(chan int)
-	linters := make([]*lint.Linter, len(images))
+	linters := make([]*lint.Linter, len(s.images))
 	var workers sync.WaitGroup
-	for range s.jobs {
+	for range min(jobs(s.flags), len(s.images)) {
 		workers.Go(func() {
 			for i := range work {
 				linters[i] = s.linterFor(i)
-				s.finished(i, guarded(ctx, linters[i], images[i], progress), progress)
+				s.finished(i, guarded(ctx, linters[i], s.images[i], s.options[i].platforms, progress), progress)
 			}
 		})
 	}
-	for i := range images {
+	for i := range s.images {
 		work <- i
 	}
 	close(work)
@@ -144,14 +144,14 @@ func (s *session) run(ctx context.Context, images []string) error {
 	return err
 }
 
-// finished keeps a result and prints what can be printed in order.
-func (s *session) finished(i int, result report.Result, progress progress) {
+// finished keeps an image's results and prints what can be printed in order.
+func (s *session) finished(i int, results []report.Result, progress progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.results[i], s.done[i] = result, true
-	s.print(result, true, progress)
+	s.found[i], s.done[i] = results, true
+	s.print(i, true, progress)
 	for s.printed < len(s.done) && s.done[s.printed] {
-		s.print(s.results[s.printed], false, progress)
+		s.print(s.printed, false, progress)
 		s.printed++
 	}
 }
@@ -168,8 +168,10 @@ func (s *session) status(ctx context.Context) error {
 		return &statusError{ExitUnable, context.Cause(ctx)}
 	}
 	status := ExitClean
-	for i, r := range s.results {
-		status = max(status, s.imageStatus(r, s.options[i].Static))
+	for i, results := range s.found {
+		for _, r := range results {
+			status = max(status, s.imageStatus(r, s.options[i].Static))
+		}
 	}
 	if status == ExitClean {
 		return nil

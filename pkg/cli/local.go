@@ -45,16 +45,25 @@ func checkArguments(arguments []string) error {
 	return nil
 }
 
-// sources finds where the arguments are. The engine is left alone when none of
+// places are where the arguments of a call can be.
+type places struct {
+	stored lint.Source
+	there  []lint.Source // an engine, a registry
+	bases  *lint.Bases
+}
+
+// of lists the sources; a Dockerfile is read as its build says.
+func (p places) of(b lint.Build) []lint.Source {
+	b.Base = p.bases.Open
+	return append([]lint.Source{p.stored, lint.FromDockerfiles(b)}, p.there...)
+}
+
+// places finds where the arguments are. The engine is left alone when none of
 // them can be there.
-func (f *flags) sources(ctx context.Context, io IO, arguments []string, options *lint.Options) ([]lint.Source, func(), error) {
-	args, err := f.buildArguments(io.Getenv)
-	if err != nil {
-		return nil, nil, err
-	}
+func (f *flags) places(ctx context.Context, io IO, arguments []string, options *lint.Options) (places, func(), error) {
 	runner, err := f.here(ctx)
 	if err != nil {
-		return nil, nil, err
+		return places{}, nil, err
 	}
 	bases := &lint.Bases{Host: f.host, Version: versionText()}
 	closeBases := func() {
@@ -66,18 +75,16 @@ func (f *flags) sources(ctx context.Context, io IO, arguments []string, options 
 	if runner != nil {
 		stored = lint.RunHere(stored, runner)
 	}
-	here := []lint.Source{
-		stored,
-		lint.FromDockerfiles(lint.Build{Target: f.target, Args: args, Checks: !f.noBuildChecks, Base: bases.Open}),
-	}
+	p := places{stored: stored, bases: bases}
 	if !slices.ContainsFunc(arguments, elsewhere) {
-		return here, closeBases, nil
+		return p, closeBases, nil
 	}
 	there, closing, err := connect(ctx, f, runner, options)
 	if err != nil {
-		return nil, nil, err
+		return p, nil, err
 	}
-	return append(here, there...), func() { closing(); closeBases() }, nil
+	p.there = there
+	return p, func() { closing(); closeBases() }, nil
 }
 
 // elsewhere reports whether an argument is an image's name.
@@ -86,21 +93,21 @@ func elsewhere(argument string) bool {
 	return err == nil && kind == lint.ArgumentReference
 }
 
-// buildArguments reads --build-arg as docker build does: KEY alone takes
-// imglint's own variable.
-func (f *flags) buildArguments(getenv func(string) string) (map[string]string, error) {
-	args := map[string]string{}
+// build says how a Dockerfile would be built. It reads --build-arg as docker
+// build does: KEY alone takes imglint's own variable.
+func (f *flags) build(getenv func(string) string) (lint.Build, error) {
+	b := lint.Build{Target: f.target, Args: map[string]string{}, Checks: !f.noBuildChecks}
 	for _, text := range f.buildArgs {
 		pairs, err := variable(text, getenv)
 		if err != nil {
-			return nil, usage("--build-arg %q: %w", text, err)
+			return b, usage("--build-arg %q: %w", text, err)
 		}
 		for _, pair := range pairs {
 			key, value, _ := strings.Cut(pair, "=")
-			args[key] = value
+			b.Args[key] = value
 		}
 	}
-	return args, nil
+	return b, nil
 }
 
 // unbuilt reports whether a result is about a Dockerfile.

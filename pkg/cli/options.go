@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -101,67 +100,6 @@ func (f *flags) sourceFile(o *lint.Options) error {
 		return nil // ./Dockerfile is a directory or not ours to read: as if there were none
 	}
 	return nil
-}
-
-// environment collects --env-file, then --env, so that the latter wins.
-func (f *flags) environment(getenv func(string) string) ([]string, error) {
-	var env []string
-	for _, name := range f.envFiles {
-		read, err := readEnvFile(name, getenv)
-		if err != nil {
-			return nil, err
-		}
-		env = append(env, read...)
-	}
-	for _, kv := range f.env {
-		pair, err := variable(kv, getenv)
-		if err != nil {
-			return nil, usage("--env %q: %w", kv, err)
-		}
-		env = append(env, pair...)
-	}
-	return env, nil
-}
-
-func readEnvFile(name string, getenv func(string) string) ([]string, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, usage("--env-file: %w", err)
-	}
-	defer file.Close()
-	var env []string
-	scanner := bufio.NewScanner(file)
-	for n := 1; scanner.Scan(); n++ {
-		line := strings.TrimLeft(scanner.Text(), " \t")
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		pair, err := variable(line, getenv)
-		if err != nil {
-			return nil, usage("--env-file %s:%d: %w", name, n, err)
-		}
-		env = append(env, pair...)
-	}
-	if err := scanner.Err(); err != nil {
-		return nil, usage("--env-file %s: %w", name, err)
-	}
-	return env, nil
-}
-
-// variable reads KEY=VALUE, or KEY whose value is imglint's own; as docker run
-// does, a KEY that is not set there is left out.
-func variable(text string, getenv func(string) string) ([]string, error) {
-	key, _, given := strings.Cut(text, "=")
-	if key == "" || strings.ContainsAny(key, " \t\x00") {
-		return nil, fmt.Errorf("not KEY=VALUE")
-	}
-	if given {
-		return []string{text}, nil
-	}
-	if value := getenv(key); value != "" {
-		return []string{key + "=" + value}, nil
-	}
-	return nil, nil
 }
 
 func unknownRule(id string) error {

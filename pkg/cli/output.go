@@ -152,7 +152,7 @@ func (s *session) about(o *output) report.About {
 	a := report.About{Version: versionText(), FailOn: s.failOn, Style: report.Style{Verbose: s.flags.verbose}}
 	a.Style.Colour = o.file == "" && s.colour()
 	for _, r := range rules.All {
-		if s.linter.Options.Ignore[r.ID] {
+		if s.ignore[r.ID] {
 			continue
 		}
 		text, _ := rules.Page(r.ID)
@@ -169,7 +169,7 @@ func (s *session) jobSummary() error {
 	}
 	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err == nil {
-		err = errors.Join(report.Markdown(file, s.results), file.Close())
+		err = errors.Join(report.Markdown(file, s.results()), file.Close())
 	}
 	if err != nil {
 		return &statusError{ExitUnable, fmt.Errorf("write job summary: %w", err)}
@@ -193,31 +193,48 @@ func (s *session) silent(r report.Result) bool {
 	return s.flags.quiet && r.Err == nil && len(r.Findings) == 0
 }
 
-// print writes a result to the outputs whose turn it is: at once where the
-// order does not matter, else in the order of the arguments.
-func (s *session) print(r report.Result, atOnce bool, progress progress) {
+// print writes an image's results to the outputs whose turn it is: at once
+// where the order does not matter, else in the order of the arguments.
+func (s *session) print(i int, atOnce bool, progress progress) {
 	progress.Pause()
-	if r.Err != nil && !atOnce && !s.prints("github") {
-		fmt.Fprintf(s.io.Err, "imglint: %s: %v\n", r.Ref, r.Err)
+	results := s.found[i]
+	if first := results[0]; first.Err != nil && !atOnce && !s.prints("github") {
+		fmt.Fprintf(s.io.Err, "imglint: %s: %v\n", first.Ref, first.Err)
 	}
 	for _, o := range s.outputs {
-		if o.format.Unordered != atOnce || (o.format.Name == "text" || o.format.Name == "github") && s.silent(r) {
-			continue
+		switch {
+		case o.format.Unordered != atOnce:
+		case o.format.Name == "text" && s.several(i):
+			s.matrix(o, results)
+		default:
+			for _, r := range results {
+				if o.format.Name != "text" && o.format.Name != "github" || !s.silent(r) {
+					o.each(s.about(o), r)
+				}
+			}
 		}
-		o.each(s.about(o), r)
 	}
 }
+
+// several reports whether an image is judged for several platforms.
+func (s *session) several(i int) bool { return len(s.options[i].platforms) > 1 }
 
 // finish completes every report; an image that could not be checked is no
 // reason to leave one out.
 func (s *session) finish() error {
 	var first error
+	results := s.results()
 	for _, o := range s.outputs {
 		a := s.about(o)
-		if o.format.Name == "text" && len(s.results) > 1 && !s.flags.quiet && o.err == nil {
-			o.err = report.Summary(o.w, s.results, a.Style)
+		switch {
+		case o.err != nil:
+		case o.format.Name == "text" && len(results) > 1 && len(results) == len(s.images) && !s.flags.quiet:
+			o.err = report.Summary(o.w, results, a.Style)
+		case o.format.Name == "json" && len(results) > len(s.images):
+			o.err = report.MatrixJSON(o.w, s.found)
+			o.format.All = nil
 		}
-		if err := o.finish(a, s.results); err != nil && first == nil {
+		if err := o.finish(a, results); err != nil && first == nil {
 			first = err
 		}
 	}

@@ -5,12 +5,18 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
+	"github.com/imglint/imglint/pkg/config"
 	"github.com/imglint/imglint/pkg/lint"
+	"github.com/imglint/imglint/pkg/platform"
 )
 
 // gone are images that nobody has: every format has to say so.
@@ -144,11 +150,63 @@ func (faulty) Open(context.Context, string) (lint.Image, error) { panic("a fault
 
 func TestFaultStopsOneImage(t *testing.T) {
 	t.Parallel()
-	result := guarded(t.Context(), &lint.Linter{Sources: []lint.Source{faulty{}}}, "app", silence{})
-	if result.Err == nil || result.Ref != "app" {
-		t.Fatalf("the result is %+v", result)
+	const want = "imglint itself failed, please report this: a fault of ours at cli/output_test.go:"
+	one, err := platform.Load("aptible")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if want := "imglint itself failed, please report this: a fault of ours at cli/output_test.go:"; !strings.HasPrefix(result.Err.Error(), want) {
-		t.Errorf("said %q", result.Err)
+	for _, platforms := range [][]*platform.Platform{{one}, {one, one}} {
+		results := guarded(t.Context(), &lint.Linter{Sources: []lint.Source{faulty{}}}, "app", platforms, silence{})
+		if len(results) != 1 || results[0].Err == nil || results[0].Ref != "app" {
+			t.Fatalf("the results are %+v", results)
+		}
+		if !strings.HasPrefix(results[0].Err.Error(), want) {
+			t.Errorf("said %q", results[0].Err)
+		}
+	}
+	err = execute(t.Context(), &cobra.Command{SilenceErrors: true, RunE: func(*cobra.Command, []string) error { panic("a fault\nof ours") }}, nil)
+	var status *statusError
+	if !errors.As(err, &status) || status.status != ExitUnable || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("a fault outside of an image is %v", err)
+	}
+}
+
+// TestSeveralPlatforms judges two images for lists of platforms, one of them
+// for its own.
+func TestSeveralPlatforms(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{
+		"a.Dockerfile": "FROM scratch\nCMD [\"/a\"]\n", "b.Dockerfile": "FROM scratch\nEXPOSE 80\nCMD [\"/b\"]\n",
+		config.Name: "images:\n  - {image: a.Dockerfile, platform: [aptible, heroku]}\n  - b.Dockerfile\n",
+	})
+	for name, c := range map[string]struct {
+		args []string
+		want []string // image and platform of each result, in JSON
+	}{
+		"of the image": {nil, []string{"a.Dockerfile aptible", "a.Dockerfile heroku", "b.Dockerfile aptible"}},
+		"typed":        {[]string{"--platform", "fly,aptible", "b.Dockerfile", "a.Dockerfile"}, []string{"b.Dockerfile fly", "b.Dockerfile aptible", "a.Dockerfile fly", "a.Dockerfile aptible"}},
+		"one is gone":  {[]string{"--platform", "fly,aptible", "gone.Dockerfile", "b.Dockerfile"}, []string{"gone.Dockerfile ", "b.Dockerfile fly", "b.Dockerfile aptible"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, out, errs := within(t, dir, nil, append([]string{"--format", "json", "--format", "jsonl=" + filepath.Join(t.TempDir(), "l")}, c.args...)...)
+			var d struct {
+				Images []struct {
+					Image  string
+					Target struct{ Name string }
+				}
+				Matrix []struct{}
+			}
+			if err := json.Unmarshal([]byte(out), &d); err != nil {
+				t.Fatalf("%v: %s%s", err, out, errs)
+			}
+			var got []string
+			for _, i := range d.Images {
+				got = append(got, i.Image+" "+i.Target.Name)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" || len(d.Matrix) != 2 {
+				t.Errorf("%d matrices (-want +got):\n%s", len(d.Matrix), diff)
+			}
+		})
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/imglint/imglint/pkg/config"
 	"github.com/imglint/imglint/pkg/launch"
 	"github.com/imglint/imglint/pkg/launch/sealed"
 	"github.com/imglint/imglint/pkg/lint"
+	"github.com/imglint/imglint/pkg/platform"
 	"github.com/imglint/imglint/pkg/report"
 	"github.com/imglint/imglint/pkg/rule"
 	"github.com/imglint/imglint/rules"
@@ -23,18 +25,28 @@ func (s *settings) named(arguments []string) []string {
 	return arguments
 }
 
-// options are what the linter wants to know about one image.
-func (s *settings) options(ref string) (lint.Options, error) {
-	image := s.file.Image(ref)
-	if name, ok := s.standIns[ref]; ok {
-		image = s.file.Image(name)
-	}
+// imageOptions are what a call comes to for one image.
+type imageOptions struct {
+	lint.Options
+	platforms []*platform.Platform
+	build     lint.Build // of a Dockerfile
+}
+
+// options are what the linter wants to know about one image; image is its
+// entry in the config file, nil if there is none.
+func (s *settings) options(ref string, image *config.Image) (imageOptions, error) {
+	var o imageOptions
 	f, err := s.flags(image)
 	if err != nil {
-		return lint.Options{}, err
+		return o, err
 	}
-	o, _, err := f.options(s.getenv)
-	if err != nil {
+	if o.Options, _, err = f.options(s.getenv); err != nil {
+		return o, err
+	}
+	if o.platforms, err = f.platforms(); err != nil {
+		return o, err
+	}
+	if o.build, err = f.build(s.getenv); err != nil {
 		return o, err
 	}
 	o.Interpreter = interpreter(s.program)
@@ -43,8 +55,8 @@ func (s *settings) options(ref string) (lint.Options, error) {
 	if image != nil {
 		o.Command = image.Args
 	}
-	s.command(&o, f)
-	err = f.manifested(&o, ref)
+	s.command(&o.Options, f)
+	err = f.manifested(&o.Options, ref)
 	return o, err
 }
 
@@ -57,11 +69,17 @@ func interpreter(program string) launch.Interpreter {
 }
 
 // each returns the options of every image.
-func (s *settings) each(images []string) ([]lint.Options, error) {
-	all := make([]lint.Options, len(images))
+func (s *settings) each(images []string) ([]imageOptions, error) {
+	all := make([]imageOptions, len(images))
+	stoodIn := map[string]int{}
 	for i, ref := range images {
+		image := s.file.Image(ref)
+		if names := s.standIns[ref]; stoodIn[ref] < len(names) {
+			image = s.file.Image(names[stoodIn[ref]])
+			stoodIn[ref]++
+		}
 		var err error
-		if all[i], err = s.options(ref); err != nil {
+		if all[i], err = s.options(ref, image); err != nil {
 			return nil, err
 		}
 	}
@@ -71,15 +89,15 @@ func (s *settings) each(images []string) ([]lint.Options, error) {
 // linterFor is the linter with an image's own options. Its user closes it.
 func (s *session) linterFor(i int) *lint.Linter {
 	o := s.options[i]
-	o.NotRun = s.linter.Options.NotRun
-	return &lint.Linter{Sources: s.linter.Sources, Options: o}
+	o.NotRun = s.notRun
+	return &lint.Linter{Sources: s.places.of(o.build), Options: o.Options}
 }
 
 // remarks are what there is to say about ignores: those that ended, and those
 // that ignored nothing although every image that they are for was looked at.
 func (s *session) remarks() []string {
 	hold, all := s.settings.ignores()
-	for _, r := range s.results {
+	for _, r := range s.results() {
 		all = append(all, r.Unused...)
 	}
 	for _, i := range hold {
@@ -92,12 +110,12 @@ func (s *session) remarks() []string {
 
 func (s *session) useless(from, id string) bool {
 	r := rules.Find(id)
-	for _, result := range s.results {
+	for _, result := range s.results() {
 		if result.Facts == nil || r.Needs != rule.NeedsImage && result.Facts.Run == nil || hasIgnored(result, from, id) {
 			return false
 		}
 	}
-	return len(s.results) >= len(s.settings.file.Images)
+	return len(s.images) >= len(s.settings.file.Images)
 }
 
 func hasIgnored(r report.Result, from, id string) bool {

@@ -40,6 +40,7 @@ type flags struct {
 	verbose    bool
 	host       string
 	network    string
+	variables  []environment // by place, the most general first
 
 	sourceFlags
 }

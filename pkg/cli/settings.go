@@ -24,8 +24,9 @@ type settings struct {
 	getenv func(string) string
 	file   *config.File // never nil
 	now    time.Time
-	// standIns are Dockerfiles that are checked for want of the image.
-	standIns map[string]string
+	// standIns are Dockerfiles that are checked for want of the image: the
+	// images' names, in the order in which they are checked.
+	standIns map[string][]string
 	// words are those after --, which replace the images' CMD; nil: none were typed.
 	words []string
 	// program is imglint's own, "" when it is not to start itself.
@@ -43,17 +44,20 @@ func (s *settings) folder() string {
 // standIn makes the settings of an image hold for its Dockerfile.
 func (s *settings) standIn(dockerfile, image string) {
 	if s.standIns == nil {
-		s.standIns = map[string]string{}
+		s.standIns = map[string][]string{}
 	}
-	s.standIns[dockerfile] = image
+	s.standIns[dockerfile] = append(s.standIns[dockerfile], image)
 }
 
-// origin tells for each flag where its value comes from, for a reader.
-type origin map[string]string
+// origin tells for each flag which values it was given and where, the one that
+// holds last.
+type origin map[string][]given
+
+type given struct{ where, value string }
 
 // additive flags keep what every layer says, the most general first, so that
 // a later variable replaces an earlier one.
-var additive = []string{"env", "env-file", "ignore", "volume"}
+var additive = []string{"build-arg", "env", "env-file", "ignore", "volume"}
 
 // pathFlags name files; in a config file they are relative to its folder.
 var pathFlags = []string{"dockerfile", "env-file", "manifest"}
@@ -118,8 +122,9 @@ func (s *settings) resolve(image *config.Image) (*flags, *pflag.FlagSet, origin,
 			if err := s.apply(cmd.Flags(), l, name, setting); err != nil {
 				return nil, nil, nil, err
 			}
-			from[name] = l.where(name, setting)
+			from[name] = append(from[name], given{l.where(name, setting), valueText(name, setting.Values)})
 		}
+		f.variables = append(f.variables, s.variablesOf(l))
 	}
 	return f, cmd.Flags(), from, nil
 }

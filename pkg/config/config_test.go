@@ -33,6 +33,10 @@ images:
     build: make image
     context: app
     env: [D=1]
+    target: web
+    build-args: {VERSION: 2, TOKEN: }
+    manifest: deploy.yaml
+    service: web
 ignore:
   - rule: loopback-bind
     reason: a sidecar listens
@@ -62,11 +66,11 @@ func TestParse(t *testing.T) {
 			{Name: "plain", Line: 9, Settings: Settings{}},
 			{
 				Name: "registry.example/app:2", Line: 10, Args: []string{"web", "--fast"}, Build: "make image", Context: "app",
-				Settings: Settings{"port": {[]string{"8080"}, 11}, "path": {[]string{"/health"}, 12}, "env": {[]string{"D=1"}, 16}},
+				Settings: Settings{"port": {[]string{"8080"}, 11}, "path": {[]string{"/health"}, 12}, "env": {[]string{"D=1"}, 16}, "target": {[]string{"web"}, 17}, "build-arg": {[]string{"VERSION=2", "TOKEN"}, 18}, "manifest": {[]string{"deploy.yaml"}, 19}, "service": {[]string{"web"}, 20}},
 			},
 		},
 		Ignores: []ignore.Ignore{{
-			Rule: "loopback-bind", Reason: "a sidecar listens", From: "c.yaml:18", Image: "plain",
+			Rule: "loopback-bind", Reason: "a sidecar listens", From: "c.yaml:22", Image: "plain",
 			Until: time.Date(2030, 12, 31, 0, 0, 0, 0, time.Local),
 		}},
 		Severities: map[string]finding.Severity{"missing-expose": finding.Note},
@@ -157,7 +161,7 @@ func TestSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"whole": whole, "empty": "", "one image": "image: a\nbuild: make\nargs: [1]\n", "list": "platform: [aptible, heroku]\nenv: A=1\n"} {
+	for name, text := range map[string]string{"whole": whole, "empty": "", "one image": "image: a\nbuild: make\nargs: [1]\n", "list": "platform: [aptible, heroku]\nenv: A=1\ntarget: web\nbuild-args: [A=1]\nservice: web\nmanifest: a\n"} {
 		if _, err := Parse(name, []byte(text), known); err != nil {
 			t.Errorf("the reader refuses %s", err)
 		}

@@ -22,13 +22,17 @@ func (r *reader) perImage(s Settings) keys {
 		"strict":      r.scalar(s, "strict", isBool),
 		"boot-window": r.scalar(s, "boot-window", isDuration),
 		"dockerfile":  r.scalar(s, "dockerfile", nil),
-		"env":         r.env(s),
+		"env":         r.pairs(s, "env"),
 		"env-file":    r.list(s, "env-file"),
 		"volumes":     r.list(s, "volume"),
 		"user":        r.scalar(s, "user", nil),
 		"static":      r.scalar(s, "static", isBool),
 		"prove":       r.prove(s),
 		"limits":      r.limits(s),
+		"target":      r.scalar(s, "target", nil),
+		"build-args":  r.pairs(s, "build-arg"),
+		"manifest":    r.scalar(s, "manifest", nil),
+		"service":     r.scalar(s, "service", nil),
 	}
 }
 
@@ -37,10 +41,6 @@ func (r *reader) settings(s Settings) keys {
 	all := r.perImage(s)
 	all["fail-on"] = r.scalar(s, "fail-on", isSeverity)
 	all["format"] = r.list(s, "format")
-	all["target"] = r.scalar(s, "target", nil)
-	all["build-args"] = r.list(s, "build-arg")
-	all["manifest"] = r.scalar(s, "manifest", nil)
-	all["service"] = r.scalar(s, "service", nil)
 	all["host"] = r.scalar(s, "host", nil)
 	all["runner"] = r.scalar(s, "runner", isRunner)
 	all["jobs"] = r.scalar(s, "jobs", isCount)
@@ -137,12 +137,12 @@ func (r *reader) platform(n *yaml.Node, name string) {
 	}
 }
 
-// env reads variables as a mapping or as a list of KEY=VALUE. A key without a
-// value passes on the caller's.
-func (r *reader) env(s Settings) func(*yaml.Node) {
+// pairs reads variables as a mapping or as a list of KEY=VALUE. A key without
+// a value passes on the caller's.
+func (r *reader) pairs(s Settings, flag string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		if n.Kind != yaml.MappingNode {
-			s["env"] = Setting{r.texts(n, "env"), n.Line}
+			s[flag] = Setting{r.texts(n, flag), n.Line}
 			return
 		}
 		all := []string{}
@@ -154,10 +154,10 @@ func (r *reader) env(s Settings) func(*yaml.Node) {
 			case value.Kind == yaml.ScalarNode:
 				all = append(all, key+"="+value.Value)
 			default:
-				r.wrong(value, "env: %s: one value is wanted", key)
+				r.wrong(value, "%s: %s: one value is wanted", flag, key)
 			}
 		}
-		s["env"] = Setting{all, n.Line}
+		s[flag] = Setting{all, n.Line}
 	}
 }
 
