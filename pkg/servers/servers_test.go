@@ -114,7 +114,7 @@ func TestPredict(t *testing.T) {
 		{name: "thrust", cmd: words("./bin/thrust ./bin/rails server"), env: []string{"PORT=9"}, listens: ":::80 localhost:3000", daemon: "no"},
 		{name: "django", cmd: words("python3 manage.py runserver 0:8002"), listens: "0.0.0.0:8002", daemon: "no"},
 		{name: "django with a port alone", cmd: words("python3 manage.py runserver 8002"), listens: "127.0.0.1:8002", daemon: "no"},
-		{name: "django without a host in front of the colon", cmd: words("python3 manage.py runserver :8002"), why: "it has no host", daemon: "no"},
+		{name: "django without a host in front of the colon", cmd: words("python3 manage.py runserver :8002"), listens: "?", why: "it has no host", daemon: "no"},
 		{name: "manage.py by itself", cmd: words("./manage.py runserver"), listens: "127.0.0.1:8000", daemon: "no"},
 		{name: "flask in a module", cmd: words("python -m flask --app x run -p 80"), listens: "127.0.0.1:80", daemon: "no"},
 		{name: "flask, .flaskenv", cmd: words("flask run"), files: map[string]string{"/app/.flaskenv": "FLASK_RUN_PORT=1"}, listens: "127.0.0.1:5000 ?", daemon: "no", why: ".flaskenv"},
