@@ -6,11 +6,12 @@ import "github.com/imglint/imglint/pkg/facts"
 type Prediction struct {
 	Server      string         `json:"server,omitempty"`
 	Version     string         `json:"version,omitempty"`
-	Complete    bool           `json:"complete"` // Listens are all there will be
+	Complete    bool           `json:"complete"` // Listens are certain, and all there will be
 	Why         string         `json:"why,omitempty"`
 	Daemonizes  string         `json:"daemonizes"` // "yes", "no", "unknown"
 	DaemonWhy   string         `json:"daemonWhy,omitempty"`
 	Listens     []facts.Listen `json:"listens"`
+	Possible    []facts.Listen `json:"possible,omitempty"` // unless what Why names says otherwise
 	Ends        string         `json:"ends,omitempty"`
 	Interactive string         `json:"interactive,omitempty"`
 	Development string         `json:"development,omitempty"`
@@ -32,7 +33,11 @@ func prediction(p facts.Prediction) *Prediction {
 		Daemonizes: known(p.Daemonizes), DaemonWhy: p.DaemonWhy,
 		Listens: []facts.Listen{}, Ends: p.Ends, Interactive: p.Interactive, Development: p.Development,
 	}
-	out.Listens = append(out.Listens, p.Listens...)
+	if p.Complete {
+		out.Listens = append(out.Listens, p.Listens...)
+	} else {
+		out.Possible = p.Listens
+	}
 	if g := p.Gunicorn; g != nil {
 		out.Gunicorn = &Gunicorn{
 			WorkerClass: g.WorkerClass, Async: known(g.Async), Preload: known(g.Preload), KillsBooting: known(g.KillsBooting),
