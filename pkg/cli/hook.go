@@ -208,6 +208,9 @@ func (h *prePush) prepare(ctx context.Context, i config.Image, change hook.Chang
 	if err != nil || !relevant {
 		return "", err
 	}
+	if err := h.dirty(ctx, i, dockerfile); err != nil {
+		return "", err
+	}
 	if i.Build != "" {
 		return i.Name, h.build(ctx, i)
 	}
@@ -226,15 +229,38 @@ func (h *prePush) relevant(i config.Image, dockerfile string, change hook.Change
 	if hooked.Always || change.All {
 		return true, nil
 	}
-	source := hook.Source{Paths: hooked.Paths, Dockerfile: h.fromTop(dockerfile)}
-	if i.Context != "" {
-		source.Context = h.fromTop(filepath.Join(h.settings.folder(), i.Context))
-	}
+	source := h.source(i, dockerfile)
+	source.Paths = hooked.Paths
 	file, err := source.Relevant(h.repository.Top, change.Files)
 	if err != nil {
 		return false, &statusError{ExitUnable, err}
 	}
 	return file != "", nil
+}
+
+// source is what an image is built from.
+func (h *prePush) source(i config.Image, dockerfile string) hook.Source {
+	source := hook.Source{Dockerfile: h.fromTop(dockerfile)}
+	if i.Context != "" {
+		source.Context = h.fromTop(filepath.Join(h.settings.folder(), i.Context))
+	}
+	return source
+}
+
+// dirty says so when a file that the image is built from is not here as it is
+// pushed.
+func (h *prePush) dirty(ctx context.Context, i config.Image, dockerfile string) error {
+	files, err := h.repository.Dirty(ctx)
+	if err == nil && len(files) > 0 {
+		var file string
+		if file, err = h.source(i, dockerfile).Relevant(h.repository.Top, files); file != "" {
+			fmt.Fprintf(h.io.Err, "imglint: %s is not committed as it is here; what is here is checked, not what is pushed\n", file)
+		}
+	}
+	if err != nil {
+		return &statusError{ExitUnable, err}
+	}
+	return nil
 }
 
 // fromTop names a file as git does. git's root has no symbolic links in it.

@@ -61,6 +61,13 @@ func (p *pusher) must(args ...string) string {
 // commit writes files, "NAME=TEXT", and commits them.
 func (p *pusher) commit(files ...string) {
 	p.t.Helper()
+	p.write(files...)
+	p.must("add", "-A")
+	p.must("commit", "-q", "--allow-empty", "-m", "x")
+}
+
+func (p *pusher) write(files ...string) {
+	p.t.Helper()
 	for _, file := range files {
 		name, text, _ := strings.Cut(file, "=")
 		name = filepath.Join(p.dir, filepath.FromSlash(name))
@@ -71,8 +78,6 @@ func (p *pusher) commit(files ...string) {
 			p.t.Fatal(err)
 		}
 	}
-	p.must("add", "-A")
-	p.must("commit", "-q", "--allow-empty", "-m", "x")
 }
 
 // push pushes and checks whether that works and what is said.
@@ -116,7 +121,11 @@ func TestHookPushes(t *testing.T) {
 	p.commit("server=y")
 	p.push("what is in the context", false, stopped, "origin", "main")
 	p.commit("docs/a=3", goodDockerfile)
+	p.write("docs/a=4", badDockerfile)
+	p.push("what is here is not what is pushed", false, "imglint: Dockerfile is not committed as it is here", "origin", "main")
+	p.write(goodDockerfile)
 	p.push("mended", true, "theirs: ", "origin", "main")
+	p.must("checkout", "-q", "--", "docs")
 	p.push("nothing new", true, "", "origin", "main")
 	p.must("checkout", "-q", "-b", "side")
 	p.push("a new branch without anything new", true, "theirs: ", "origin", "side")

@@ -108,6 +108,17 @@ func TestChanged(t *testing.T) {
 	second := p.commit("app/a b.py", "ü")
 	third := p.commit("README")
 	check("update", "origin", Push{Local: third, Remote: first}, Change{Files: []string{"README", "app/a b.py", "ü"}})
+	if dirty, err := r.Dirty(t.Context()); err != nil || len(dirty) > 0 {
+		t.Errorf("after a commit %v differ (%v)", dirty, err)
+	}
+	p.write("new/ü b", "x")
+	p.write("README", "changed")
+	p.git("rm", "-q", "--cached", "ü")
+	if dirty, err := r.Dirty(t.Context()); err != nil || !cmp.Equal(dirty, []string{"README", "new/ü b", "ü", "ü"}) {
+		t.Errorf("%q differ (%v)", dirty, err)
+	}
+	p.git("reset", "-q", "--hard")
+	p.git("clean", "-fdq")
 	check("nothing new", "origin", Push{Local: first, Remote: first}, Change{})
 	check("delete", "origin", Push{Local: zero, Remote: first}, Change{})
 	check("new branch", "origin", Push{Local: second, Remote: zero}, Change{Files: []string{"app/a b.py", "ü"}})

@@ -84,6 +84,23 @@ func (r *Repository) base(ctx context.Context, remote string, p Push) (string, b
 	return "", false
 }
 
+// Dirty lists the files here that differ from the commit that is checked out,
+// those that git does not know included; sorted.
+func (r *Repository) Dirty(ctx context.Context) ([]string, error) {
+	out, err := git(ctx, r.Top, "status", "--porcelain", "--no-renames", "--untracked-files=all", "-z")
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for entry := range strings.SplitSeq(out, "\x00") {
+		if len(entry) > len("XY ") {
+			files = append(files, entry[len("XY "):])
+		}
+	}
+	slices.Sort(files)
+	return files, nil
+}
+
 // most bounds how many branches of a remote are compared.
 const most = 200
 
