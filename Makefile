@@ -4,6 +4,7 @@
 #   make demo        one failing image, built and checked, from nothing
 #   make test        everything, on real containers; make test-unit: seconds, no Docker
 #   make confirm     every fixture built, run and compared with its hand-written truth
+#   make conformance 500 configurations of real servers, compared with what is predicted
 #   make build       ./imglint
 
 .DEFAULT_GOAL := build
@@ -66,6 +67,17 @@ confirm: probe
 	fixtures/engine up
 	fixtures/bases/build
 	go test ./pkg/lint -run TestConfirm -confirm -timeout 30m
+
+# Real servers, in every configuration of fixtures/conformance, against what is
+# predicted of them. What was started before is not started again.
+.PHONY: conformance
+conformance: probe
+	fixtures/engine up
+	fixtures/bases/build
+	fixtures/conformance/build
+	@mkdir -p .cache
+	go test ./pkg/conformance -all -report $(CURDIR)/.cache/conformance.txt -timeout 90m || status=$$?; \
+	cat .cache/conformance.txt; exit $${status-0}
 
 .PHONY: bench
 bench: probe
