@@ -97,7 +97,7 @@ func TestObserved(t *testing.T) {
 
 // diesAnyway are runs that the program's own faults ended; the prediction is
 // about what would have been opened.
-var diesAnyway = regexp.MustCompile(`boom|nomodule|noattr|badworker|noapp|inuse|nobuild|norackup|hy-slow|hy18-slow|hy-D|strict|envfile|guv-20.0.4|gu26-(gevent|eventlet|certfile)|b-v6-1$|lifespan-fail|wa-call|flask-debug|dj-prod-nohosts|aiohttp-web$|jupyter-notebook-root|timeout-kill|set-e-migrate|sidekiq|pm2-runtime-crash|da-b-hostport`)
+var diesAnyway = regexp.MustCompile(`boom|nomodule|noattr|badworker|noapp|inuse|nobuild|norackup|hy-slow|hy18-slow|hy-D|strict|envfile|guv-20.0.4|gu26-(gevent|eventlet|certfile)|b-v6-1$|lifespan-fail|wa-call|flask-debug|dj-prod-nohosts|aiohttp-web$|jupyter-notebook-root|timeout-kill|set-e-migrate|sidekiq|uwsgi-needapp|pm2-runtime-crash|da-b-hostport`)
 
 func contradiction(row observed, l facts.Launch, p facts.Prediction) string {
 	running := row.state == "running"

@@ -69,4 +69,5 @@ var evaluators = map[string]func(*invocation){
 	"thruster":    thruster,
 	"redis":       redis,
 	"puma":        puma,
+	"uwsgi":       uwsgi,
 }
