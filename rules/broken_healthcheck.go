@@ -15,8 +15,9 @@ import (
 // BrokenHealthcheck reports a HEALTHCHECK that cannot work: its program is
 // not in the image, most often curl, or it fails while the application answers.
 //
-// Why it fails: the platform's release check does not read HEALTHCHECK, but
-// Docker, Compose, Swarm and the platforms built on them do: a container whose
+// Why it fails: most platforms' release checks do not read HEALTHCHECK, but
+// Docker, Compose, Swarm and the platforms built on them do (--platform docker,
+// compose and coolify make an error of it): a container whose
 // check fails is unhealthy, gets no traffic, is stopped or replaced, and what
 // depends on it never starts.
 //
@@ -27,7 +28,7 @@ import (
 var BrokenHealthcheck = &rule.Rule{
 	ID:       "broken-healthcheck",
 	Title:    "the image's HEALTHCHECK cannot work",
-	Severity: finding.Warning,
+	Severity: finding.Error,
 	Needs:    rule.NeedsEither,
 	Check:    checkBrokenHealthcheck,
 }
@@ -42,6 +43,7 @@ func checkBrokenHealthcheck(p *rule.Pass) {
 		return
 	}
 	f := finding.Finding{
+		Severity: gravity(p),
 		Place:    finding.Place{Field: finding.FieldHealthcheck},
 		Evidence: []finding.Evidence{{Kind: "seen", At: r.T.Seconds(), Text: commandLine(r.Argv) + " " + checkEnd(r)}},
 	}
@@ -61,9 +63,17 @@ func predictHealthcheck(p *rule.Pass) {
 	if program == nil || program.Found != facts.No || program.Path == "" {
 		return
 	}
-	f := finding.Finding{Basis: finding.Predicted, Place: finding.Place{Field: finding.FieldHealthcheck}}
+	f := finding.Finding{Severity: gravity(p), Basis: finding.Predicted, Place: finding.Place{Field: finding.FieldHealthcheck}}
 	lackingProgram(&f, path.Base(program.Path))
 	p.Report(f)
+}
+
+// gravity: where the platform goes by HEALTHCHECK, it is the health check.
+func gravity(p *rule.Pass) finding.Severity {
+	if p.Target.Healthcheck {
+		return finding.Error
+	}
+	return finding.Warning
 }
 
 // lackingProgram says that the check's program is not in the image.

@@ -158,6 +158,8 @@ type Answer struct {
 	Port   int        `json:"port"`
 	Class  Class      `json:"class"`
 	Status int        `json:"status,omitempty"`
+	// Followed is the path that a redirect led to, when this is its answer.
+	Followed string `json:"followed,omitempty"`
 	// Location and Server are headers of an HTTP answer.
 	Location string `json:"location,omitempty"`
 	Server   string `json:"server,omitempty"`

@@ -29,8 +29,10 @@ type Target struct {
 	// LoopbackServed: its users' requests come that way as well.
 	LoopbackServed bool `json:"loopbackServed,omitempty"`
 	// PrivilegedPorts: a user other than root may bind a port below 1024.
-	PrivilegedPorts Tri      `json:"privilegedPorts,omitempty"`
-	Settings        Settings `json:"settings,omitzero"`
+	PrivilegedPorts Tri `json:"privilegedPorts,omitempty"`
+	// Healthcheck: the image's HEALTHCHECK is what the platform goes by.
+	Healthcheck bool     `json:"healthcheck,omitempty"`
+	Settings    Settings `json:"settings,omitzero"`
 	// Service names the process type of a Procfile that runs, "" without one.
 	Service string `json:"service,omitempty"`
 	// Says is what the platform tells its user when the check fails, by the
@@ -61,6 +63,8 @@ type Endpoint struct {
 	Named bool `json:"named,omitempty"`
 	// Scanned: the platform looks for open ports, and any that others can reach will do.
 	Scanned bool `json:"scanned,omitempty"`
+	// Others are further ports that are asked, or get requests, as Port is.
+	Others []int `json:"others,omitempty"`
 }
 
 // Probe is the request the platform makes.
@@ -80,7 +84,20 @@ type Probe struct {
 	Loopback bool `json:"loopback,omitempty"`
 	// Headers are sent besides Host, "Name: value".
 	Headers []string `json:"headers,omitempty"`
+	// Follow tells which redirects the platform follows.
+	Follow Follow `json:"follow,omitempty"`
 }
+
+// Follow names the redirects that are followed.
+type Follow string
+
+// The redirects. Of those that lead elsewhere imglint, which reaches nothing
+// but the container, sees where they point and no more.
+const (
+	FollowNone Follow = ""          // the redirect is the answer
+	FollowSame Follow = "same-host" // within the host that is asked; others are the answer
+	FollowAll  Follow = "all"
+)
 
 // StatusRange is an inclusive range of HTTP statuses.
 type StatusRange struct {

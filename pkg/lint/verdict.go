@@ -84,7 +84,9 @@ func found(f *facts.Facts) {
 	for _, l := range f.Run.Open() {
 		if _, ok := f.Run.Passed(l.Port, f.Target.Probe); ok {
 			f.Target.Endpoint.Port, f.Target.Endpoint.Injected = l.Port, false
-			f.Target.Endpoint.ChosenBy = "found open by " + f.Target.Title
+			if f.Target.Endpoint.ChosenBy = "found open by " + f.Target.Title; f.Target.Endpoint.Named {
+				f.Target.Endpoint.ChosenBy = "the port that is open"
+			}
 			f.Run.Stopped = facts.StopAnswered
 			return
 		}

@@ -57,7 +57,7 @@ func (p *Platform) probeClaims() []Claim {
 	claims = append(claims, checkLines("probe with a path", p.Probe.Path, false)...)
 	claims = append(claims, checkLines("probe in strict mode", p.Probe.Strict, false)...)
 	return append(claims,
-		say("probe", "from", p.Probe.From), say("probe", "headers", p.Probe.Headers),
+		say("probe", "from", p.Probe.From), say("probe", "headers", p.Probe.Headers), say("probe", "HEALTHCHECK counts", p.Probe.Healthcheck),
 		say("probe", "every", p.Probe.Every), say("probe", "strict mode is", p.Probe.StrictSetting))
 }
 
@@ -70,7 +70,10 @@ func checkLines(topic string, c *Check, whole bool) []Claim {
 	claims := []Claim{
 		say(topic, "protocol", c.Protocol), say(topic, "method", c.Method), say(topic, "path", c.Path),
 		say(topic, "Host", c.Host), say(topic, "accepts", c.Accept), say(topic, "one try", c.Timeout),
-		say(topic, "redirects", c.Redirects),
+		say(topic, "redirects", c.Redirects), say(topic, "redirects followed", c.Follow),
+	}
+	if c.Follow == nil {
+		claims = claims[:len(claims)-1]
 	}
 	return slices.DeleteFunc(claims, func(c Claim) bool { return !whole && !c.Known })
 }
@@ -109,6 +112,11 @@ var choices = map[Choice]string{
 	Configured:   "a setting of the platform; EXPOSE is not read",
 	Assigned:     "the platform, when the program starts",
 	Scan:         "a scan for open ports",
+	LowestOrOpen: "whoever deploys it: the lowest exposed tcp port, or any that is open",
+}
+
+var follows = map[facts.Follow]string{
+	facts.FollowNone: "none", facts.FollowSame: "those on the same host", facts.FollowAll: "all",
 }
 
 func inWords(value any) string {
@@ -122,6 +130,8 @@ func inWords(value any) string {
 		return "no"
 	case Seconds:
 		return v.Duration().String()
+	case facts.Follow:
+		return follows[v]
 	case []string:
 		return strings.Join(v, " · ")
 	case Statuses:

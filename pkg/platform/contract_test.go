@@ -55,10 +55,14 @@ func TestContractHidesNothing(t *testing.T) {
 func TestSays(t *testing.T) {
 	t.Parallel()
 	target := load(t, "ecs-alb").Target(image("80"), Overrides{})
-	for rule, want := range map[string]string{"": "Target.ResponseCodeMismatch", "slow-response": "Target.Timeout"} {
+	for rule, want := range map[string]string{"": "Target.FailedHealthChecks", "status-refused": "Target.ResponseCodeMismatch", "slow-response": "Target.Timeout"} {
 		if got := target.Says[rule]; got != want {
 			t.Errorf("Says[%q] = %q, want %q", rule, got, want)
 		}
+	}
+	says := load(t, "elastic-beanstalk").Target(image("80"), Overrides{}).Says
+	if says[""] != "" || says["missing-expose"] == "" {
+		t.Errorf("elastic-beanstalk says %v, want words about EXPOSE alone", says)
 	}
 	if says := load(t, "aptible").Target(image("80"), Overrides{}).Says; says != nil {
 		t.Errorf("aptible documents no words, got %v", says)

@@ -11,11 +11,24 @@ import (
 )
 
 // endpoint chooses the port as the platform does.
-func (p *Platform) endpoint(img facts.Image, port int, assume func(string, ...any)) facts.Endpoint {
-	if port != 0 {
-		return facts.Endpoint{Port: port, ChosenBy: "--port", Explicit: true}
+func (p *Platform) endpoint(img facts.Image, o Overrides, assume func(string, ...any)) facts.Endpoint {
+	if o.Port != 0 {
+		return facts.Endpoint{Port: o.Port, ChosenBy: "--port", Explicit: true}
 	}
 	ports := exposed(img)
+	e := p.chosen(img, ports, o.Order, assume)
+	if !p.Endpoint.Every.or(false) || p.Endpoint.Choice.Value == Configured {
+		return e
+	}
+	for _, n := range ports {
+		if n != e.Port {
+			e.Others = append(e.Others, n)
+		}
+	}
+	return e
+}
+
+func (p *Platform) chosen(img facts.Image, ports, order []int, assume func(string, ...any)) facts.Endpoint {
 	switch p.Endpoint.Choice.Value {
 	case LowestText:
 		if len(ports) > 0 {
@@ -28,7 +41,7 @@ func (p *Platform) endpoint(img facts.Image, port int, assume func(string, ...an
 		}
 	case First:
 		if len(ports) > 0 {
-			return firstExposed(img, ports, assume)
+			return firstExposed(img, ports, order, assume)
 		}
 	case Assigned:
 		port := p.Endpoint.StandIn
@@ -39,6 +52,11 @@ func (p *Platform) endpoint(img facts.Image, port int, assume func(string, ...an
 			Port:     port,
 			ChosenBy: "PORT, which " + p.Title + " assigns (" + strconv.Itoa(port) + " stands in)",
 		}
+	case LowestOrOpen:
+		if len(ports) > 0 {
+			return facts.Endpoint{Port: ports[0], ChosenBy: only(ports, "lowest exposed port"), Named: true, Scanned: true}
+		}
+		return facts.Endpoint{ChosenBy: "any open port: none is exposed", Named: true, Scanned: true}
 	case Scan:
 		d := p.Endpoint.Default.or(0)
 		return facts.Endpoint{Port: d, ChosenBy: "default of " + p.Title + ", which looks for any open port", Scanned: true}
@@ -75,10 +93,35 @@ func (p *Platform) configured(ports []int, assume func(string, ...any)) facts.En
 // firstExposed finds the Dockerfile's order, which the config does not keep
 // and the history only sometimes: BuildKit writes "EXPOSE [9000/tcp 80/tcp]"
 // in order; its 2020 form "map[…]" and the classic builder sort within a line.
-func firstExposed(img facts.Image, ports []int, assume func(string, ...any)) facts.Endpoint {
+func firstExposed(img facts.Image, ports, order []int, assume func(string, ...any)) facts.Endpoint {
 	if len(ports) == 1 {
 		return facts.Endpoint{Port: ports[0], ChosenBy: only(ports, "")}
 	}
+	if first, ok := firstWritten(img, ports); ok {
+		return facts.Endpoint{Port: first, ChosenBy: "first exposed port"}
+	}
+	for _, n := range order {
+		if slices.Contains(ports, n) {
+			return facts.Endpoint{Port: n, ChosenBy: "first exposed port of the Dockerfile"}
+		}
+	}
+	assume("port %d: the first exposed port counts, and the image does not keep their order", ports[0])
+	return facts.Endpoint{Port: ports[0], ChosenBy: "lowest exposed port, because the image does not keep the order of EXPOSE"}
+}
+
+// OrderKept reports whether the image tells all that the platform wants to
+// know of the order of the exposed ports; else only its Dockerfile can.
+func (p *Platform) OrderKept(img facts.Image) bool {
+	ports := exposed(img)
+	if p.Endpoint.Choice.Value != First || len(ports) < 2 {
+		return true
+	}
+	_, ok := firstWritten(img, ports)
+	return ok
+}
+
+// firstWritten is the first port of the image's history.
+func firstWritten(img facts.Image, ports []int) (int, bool) {
 	for _, h := range img.History {
 		line := exposeEntry.FindStringSubmatch(h.CreatedBy)
 		if line == nil {
@@ -87,12 +130,11 @@ func firstExposed(img facts.Image, ports []int, assume func(string, ...any)) fac
 		listed := tcpPorts(line[1])
 		ordered := strings.HasPrefix(line[1], "[") || len(listed) == 1
 		if len(listed) > 0 && ordered && slices.Contains(ports, listed[0]) {
-			return facts.Endpoint{Port: listed[0], ChosenBy: "first exposed port"}
+			return listed[0], true
 		}
 		break
 	}
-	assume("port %d: the first exposed port counts, and the image does not keep their order", ports[0])
-	return facts.Endpoint{Port: ports[0], ChosenBy: "lowest exposed port, because the image does not keep the order of EXPOSE"}
+	return 0, false
 }
 
 var exposeEntry = regexp.MustCompile(`^(?:.*#\(nop\)\s+)?EXPOSE (.*)$`)

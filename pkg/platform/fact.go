@@ -32,9 +32,10 @@ const (
 	Staff      Confidence = "staff"      // the vendor's support writes it
 	Reported   Confidence = "reported"   // seen in users' public repositories
 	Inferred   Confidence = "inferred"
+	Stated     Confidence = "stated" // by the user, of a platform of their own
 )
 
-var confidences = []Confidence{Measured, Documented, Source, Staff, Reported, Inferred}
+var confidences = []Confidence{Measured, Documented, Source, Staff, Reported, Inferred, Stated}
 
 // or returns the claim's value, or other where nothing is claimed.
 func (f *Fact[T]) or(other T) T {
@@ -66,7 +67,7 @@ func (p *Platform) validate() error {
 	if p.Title == "" || p.AsOf == "" || len(p.Sources) == 0 {
 		return fmt.Errorf("title, asOf or sources is missing")
 	}
-	if c := p.Endpoint.Choice.or(""); !slices.Contains([]Choice{LowestText, LowestNumber, First, Configured, Assigned, Scan}, c) {
+	if c := p.Endpoint.Choice.or(""); !slices.Contains([]Choice{LowestText, LowestNumber, First, Configured, Assigned, Scan, LowestOrOpen}, c) {
 		return fmt.Errorf("endpoint.choice: unknown way %q", c)
 	}
 	if p.Endpoint.Choice.Value == Assigned && p.Endpoint.StandIn == 0 {
@@ -76,8 +77,16 @@ func (p *Platform) validate() error {
 		return fmt.Errorf("probe.default.protocol: unknown protocol %q", protocol)
 	}
 	for rule, words := range p.Says {
-		if !slices.Contains(p.Errors.or(nil), words) {
+		if !slices.Contains(p.Errors.or(nil), words) && (rule != otherwise || words != "") {
 			return fmt.Errorf("says.%s: %q is not one of errors", rule, words)
+		}
+	}
+	for _, c := range []*Check{&p.Probe.Default, p.Probe.Path, p.Probe.Strict} {
+		if c == nil || c.Follow == nil {
+			continue
+		}
+		if _, ok := follows[c.Follow.Value]; !ok {
+			return fmt.Errorf("probe.follow: unknown value %q", c.Follow.Value)
 		}
 	}
 	return checkClaims(reflect.ValueOf(p).Elem(), "", p.Sources)

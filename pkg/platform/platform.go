@@ -16,6 +16,8 @@ import (
 
 	"github.com/agext/levenshtein"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/imglint/imglint/pkg/facts"
 )
 
 //go:embed catalogue/*.yaml
@@ -43,8 +45,9 @@ type Platform struct {
 	Fields map[string]*Fact[string] `yaml:"fields"`
 	// Errors are the platform's own words when the check fails.
 	Errors *Fact[[]string] `yaml:"errors"`
-	// Says tells by the rule that fires which of Errors a user will read; the
-	// first of them where it says nothing.
+	// Says tells which of Errors a user will read, by the rule that fires or
+	// its Moment; the first of them where it says nothing. Under "otherwise"
+	// it can say "" for those that no words are known of.
 	Says  map[string]string `yaml:"says"`
 	Notes []*Fact[string]   `yaml:"notes"`
 }
@@ -59,7 +62,8 @@ type Endpoint struct {
 	StandIn int `yaml:"standIn"`
 	// Injected: the port is given to the program as PORT.
 	Injected *Fact[bool] `yaml:"injected"`
-	// Every: all exposed ports are asked, not only the chosen one.
+	// Every: all exposed ports are asked, not only the chosen one; where
+	// nothing is asked by itself, all of them get requests.
 	Every   *Fact[bool]     `yaml:"every"`
 	Setting *Fact[[]string] `yaml:"setting"`
 }
@@ -69,12 +73,13 @@ type Choice string
 
 // The ways to choose.
 const (
-	LowestText   Choice = "lowest-text"   // of the exposed tcp ports, compared as text
-	LowestNumber Choice = "lowest-number" // of the exposed tcp ports
-	First        Choice = "first"         // exposed tcp port in the Dockerfile's order
-	Configured   Choice = "configured"    // a setting of the platform; EXPOSE is not read
-	Assigned     Choice = "assigned"      // by the platform when the program starts
-	Scan         Choice = "scan"          // any port that is open; Default is handed out
+	LowestText   Choice = "lowest-text"    // of the exposed tcp ports, compared as text
+	LowestNumber Choice = "lowest-number"  // of the exposed tcp ports
+	First        Choice = "first"          // exposed tcp port in the Dockerfile's order
+	Configured   Choice = "configured"     // a setting of the platform; EXPOSE is not read
+	Assigned     Choice = "assigned"       // by the platform when the program starts
+	Scan         Choice = "scan"           // any port that is open; Default is handed out
+	LowestOrOpen Choice = "lowest-or-open" // LowestNumber, but whoever deploys can name any that is open
 )
 
 // Probe is how the platform asks.
@@ -87,6 +92,8 @@ type Probe struct {
 	From    *Fact[string]  `yaml:"from"`
 	Headers *Fact[string]  `yaml:"headers"`
 	Every   *Fact[Seconds] `yaml:"every"` // the time between two tries
+	// Healthcheck: the image's HEALTHCHECK is what the platform goes by.
+	Healthcheck *Fact[bool] `yaml:"healthcheck"`
 	// StrictSetting is how strict mode is switched on, the current way first.
 	StrictSetting *Fact[[]string] `yaml:"strictSetting"`
 }
@@ -100,6 +107,8 @@ type Check struct {
 	Accept    *Fact[Statuses] `yaml:"accept"`
 	Timeout   *Fact[Seconds]  `yaml:"timeout"` // of one try
 	Redirects *Fact[string]   `yaml:"redirects"`
+	// Follow is what Redirects comes to; nil: not documented, none is followed.
+	Follow *Fact[facts.Follow] `yaml:"follow"`
 }
 
 // Protocol names the way a check is made.

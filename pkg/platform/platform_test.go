@@ -88,13 +88,15 @@ func TestEndpoint(t *testing.T) {
 		{"configured, nothing exposed", "kubernetes", image(), 0, "named when deploying: give --port", false},
 		{"assigned", "heroku", image("3000"), 24731, "PORT, which Heroku assigns (24731 stands in)", false},
 		{"default", "dokku", image(), 5000, "default of Dokku", false},
+		{"documentation only", "docker", image("443", "80"), 80, "lowest exposed port", false},
+		{"documentation only, and nothing in it", "docker", image(), 0, "any open port: none is exposed", false},
 		{"lowest number", "dokku", image("443", "80"), 80, "lowest exposed port", false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			got := load(t, test.platform).Target(test.img, Overrides{})
-			want := facts.Endpoint{Port: test.port, ChosenBy: test.by, Injected: got.Endpoint.Injected, Named: got.Endpoint.Named}
+			want := facts.Endpoint{Port: test.port, ChosenBy: test.by, Injected: got.Endpoint.Injected, Named: got.Endpoint.Named, Scanned: got.Endpoint.Scanned, Others: got.Endpoint.Others}
 			if diff := cmp.Diff(want, got.Endpoint); diff != "" {
 				t.Errorf("endpoint (-want +got):\n%s", diff)
 			}
@@ -103,6 +105,44 @@ func TestEndpoint(t *testing.T) {
 				t.Errorf("assumed %q, want one about the port: %v", got.Assumed, test.assumed)
 			}
 		})
+	}
+}
+
+func TestEveryExposedPort(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][]int{
+		"cloud-foundry": {80}, // 9000 is the first
+		"dokku":         {9000},
+		"koyeb":         nil, // a list of its own
+		"fly":           nil,
+	} {
+		img := image("9000", "80", "53/udp")
+		img.History = []facts.History{{CreatedBy: "EXPOSE [9000/tcp 80/tcp 53/udp]"}}
+		if got := load(t, name).Target(img, Overrides{}).Endpoint.Others; !slices.Equal(got, want) {
+			t.Errorf("%s asks %v besides, want %v", name, got, want)
+		}
+		if got := load(t, name).Target(img, Overrides{Port: 80}).Endpoint.Others; got != nil {
+			t.Errorf("%s with --port asks %v besides, want none", name, got)
+		}
+	}
+}
+
+// TestOrderOfTheDockerfile: it is asked where the image does not keep it.
+func TestOrderOfTheDockerfile(t *testing.T) {
+	t.Parallel()
+	sorted := image("9000", "80")
+	sorted.History = []facts.History{{CreatedBy: "/bin/sh -c #(nop)  EXPOSE 80 9000"}}
+	fly := load(t, "fly")
+	if fly.OrderKept(sorted) || !fly.OrderKept(image("80")) || !load(t, "aptible").OrderKept(sorted) {
+		t.Error("OrderKept is wrong")
+	}
+	got := fly.Target(sorted, Overrides{Order: []int{443, 9000, 80}})
+	want := facts.Endpoint{Port: 9000, ChosenBy: "first exposed port of the Dockerfile"}
+	if diff := cmp.Diff(want, got.Endpoint); diff != "" {
+		t.Errorf("endpoint (-want +got):\n%s", diff)
+	}
+	if slices.ContainsFunc(got.Assumed, func(s string) bool { return strings.HasPrefix(s, "port ") }) {
+		t.Errorf("assumed %q, though the Dockerfile tells", got.Assumed)
 	}
 }
 
@@ -153,12 +193,12 @@ func TestProbeForms(t *testing.T) {
 		{"its own Host header", "railway", Overrides{Path: "/up"},
 			facts.Probe{Method: "GET", Path: "/up", Host: "healthcheck.railway.app", Accept: []facts.StatusRange{{From: 200, To: 200}}, TryTimeout: time.Minute}, []string{"PORT=24731"}},
 		{"the container's address as Host", "kamal", Overrides{},
-			facts.Probe{Method: "GET", Path: "/up", Accept: []facts.StatusRange{{From: 200, To: 299}}, TryTimeout: 5 * time.Second}, nil},
+			facts.Probe{Method: "GET", Path: "/up", Accept: []facts.StatusRange{{From: 200, To: 299}}, TryTimeout: 5 * time.Second, Follow: facts.FollowAll}, nil},
 		{"asked inside by a command", "coolify", Overrides{},
 			facts.Probe{Method: "GET", Path: "/", Host: "localhost", Accept: []facts.StatusRange{{From: 200, To: 399}}, TryTimeout: 5 * time.Second, Loopback: true},
 			[]string{"PORT=3000", "HOST=0.0.0.0"}},
 		{"a header of its own", "cloud-foundry", Overrides{Path: "/up"},
-			facts.Probe{Method: "GET", Path: "/up", Accept: []facts.StatusRange{{From: 200, To: 200}}, TryTimeout: time.Second, Headers: []string{"X-Forwarded-Proto: https"}},
+			facts.Probe{Method: "GET", Path: "/up", Accept: []facts.StatusRange{{From: 200, To: 200}}, TryTimeout: time.Second, Headers: []string{"X-Forwarded-Proto: https"}, Follow: facts.FollowAll},
 			[]string{"PORT=3000"}},
 		{"the port that was named is handed out", "heroku", Overrides{Port: 9999},
 			facts.Probe{TCP: true, Method: "GET", Path: "/", TryTimeout: time.Minute}, []string{"PORT=9999"}},

@@ -2,7 +2,6 @@ package platform
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,9 @@ type Overrides struct {
 	Path       string
 	Strict     bool
 	BootWindow time.Duration
+	// Order is that of the exposed tcp ports in the Dockerfile, which the
+	// image does not always keep.
+	Order []int
 }
 
 // Where a platform documents nothing, these keep imglint patient rather than
@@ -41,6 +43,7 @@ func (p *Platform) Target(img facts.Image, o Overrides) facts.Target {
 		LoopbackReached: p.Host.Loopback.or(false) || p.Host.AsksInside.or(false),
 		LoopbackServed:  p.Host.Loopback.or(false),
 		PrivilegedPorts: tri(p.Host.PrivilegedPorts),
+		Healthcheck:     p.Probe.Healthcheck.or(false),
 		Settings: facts.Settings{
 			Port:       p.Endpoint.Setting.or(nil),
 			BootWindow: p.Window.Setting.or(nil),
@@ -48,12 +51,12 @@ func (p *Platform) Target(img facts.Image, o Overrides) facts.Target {
 		},
 	}
 	assume := func(format string, args ...any) { t.Assumed = append(t.Assumed, fmt.Sprintf(format, args...)) }
-	t.Endpoint = p.endpoint(img, o.Port, assume)
+	t.Endpoint = p.endpoint(img, o, assume)
 	t.Probe = p.probe(o, assume)
 	t.Probe.Loopback = t.LoopbackReached
 	t.Env = p.env(t.Endpoint.Port)
 	t.Endpoint.Injected = p.Endpoint.Injected.or(false) && t.Endpoint.Port != 0
-	t.Endpoint.Named = p.Endpoint.Choice.Value == Configured
+	t.Endpoint.Named = t.Endpoint.Named || p.Endpoint.Choice.Value == Configured
 	t.Says = p.says()
 	switch {
 	case o.BootWindow > 0:
@@ -63,19 +66,6 @@ func (p *Platform) Target(img facts.Image, o Overrides) facts.Target {
 		assume("a boot window of %v", bootWindow)
 	}
 	return t
-}
-
-// says is what a user reads when the check fails, by rule.
-func (p *Platform) says() map[string]string {
-	if p.Errors == nil {
-		return nil
-	}
-	says := maps.Clone(p.Says)
-	if says == nil {
-		says = map[string]string{}
-	}
-	says[""] = p.Errors.Value[0]
-	return says
 }
 
 func tri(f *Fact[bool]) facts.Tri {
@@ -116,6 +106,7 @@ func (p *Platform) probe(o Overrides, assume func(string, ...any)) facts.Probe {
 		Host:       host,
 		Accept:     c.Accept.or(nil),
 		TryTimeout: c.Timeout.or(0).Duration(),
+		Follow:     c.Follow.or(facts.FollowNone),
 	}
 	if c.Protocol.Value == HTTP && p.Probe.Headers != nil {
 		probe.Headers = []string{p.Probe.Headers.Value}
@@ -174,6 +165,7 @@ func (c Check) with(other *Check) Check {
 		Accept:    either(other.Accept, c.Accept),
 		Timeout:   either(other.Timeout, c.Timeout),
 		Redirects: either(other.Redirects, c.Redirects),
+		Follow:    either(other.Follow, c.Follow),
 	}
 }
 

@@ -124,3 +124,27 @@ func TestAnswersOfOtherPorts(t *testing.T) {
 		}
 	})
 }
+
+func TestRedirectsAreFollowed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		follow facts.Follow
+		to     string
+		want   facts.Answer
+	}{
+		"on the host":    {facts.FollowAll, "/last?x=y", facts.Answer{Class: facts.ClassHTTP, Status: 204, Followed: "/last?x=y"}},
+		"to another":     {facts.FollowAll, "https://shop.example/", facts.Answer{Class: facts.ClassHTTP, Status: 301, Location: "https://shop.example/", Followed: "/next"}},
+		"without an end": {facts.FollowSame, "/next", facts.Answer{Class: facts.ClassHTTP, Status: 301, Location: "/next", Followed: "/next"}},
+		"not at all":     {facts.FollowNone, "/last", facts.Answer{Class: facts.ClassHTTP, Status: 302, Location: "/next"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := testConfig
+			cfg.Probe.Follow = c.follow
+			w := watch(t, RoleInject, cfg, setup{}, self(roleServe, "redirects="+c.to, "tcp4", "0.0.0.0:8000")...)
+			if diff := cmp.Diff(c.want, w.answer(outside, facts.ClassHTTP), ignoreWhen); diff != "" {
+				t.Errorf("answer (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -120,19 +120,56 @@ func (a *asker) occupied(d *door) bool {
 }
 
 func (a *asker) start(d *door, t *target, now instant) {
+	d.asked, d.path, d.hops = t, "", 0
+	a.send(d, now)
+	a.collect(d, now)
+}
+
+// send makes the door's question, at the place that redirects have led to.
+func (a *asker) send(d *door, now instant) {
 	probe := a.requests[d.request].Probe
 	patience := instant(probe.TryTimeout)
 	if patience <= 0 {
 		patience = defaultTry
 	}
-	to := netip.AddrPortFrom(t.to, uint16(d.port))
-	d.asked = t
-	d.ask = newAsk(to, request(probe, to), t.knocked, now, patience)
-	a.collect(d, now)
+	if d.path != "" {
+		probe.Path = d.path
+	}
+	to := netip.AddrPortFrom(d.asked.to, uint16(d.port))
+	d.ask = newAsk(to, request(probe, to), d.asked.knocked, now, patience)
+}
+
+// maxHops is how many redirects Go's client follows, which the platforms that
+// follow any are written with.
+const maxHops = 10
+
+// follow asks again where a redirect of the platform's kind leads, once the
+// server has ended its answer; true: this answer is not the last one.
+func (a *asker) follow(d *door, now instant) bool {
+	k, probe := d.ask, a.requests[d.request].Probe
+	if probe.Follow == facts.FollowNone || k.told || k.answer.Class != facts.ClassHTTP || k.knock >= 0 || d.hops >= maxHops {
+		return false
+	}
+	if d.path != "" {
+		probe.Path = d.path
+	}
+	path, ok := redirected(probe, k.to, k.answer)
+	if !ok {
+		return false
+	}
+	if k.stage == finished {
+		d.path, d.hops = path, d.hops+1
+		a.send(d, now)
+		a.collect(d, now)
+	}
+	return true
 }
 
 // collect takes the outcome of a finished question.
 func (a *asker) collect(d *door, now instant) {
+	if a.follow(d, now) {
+		return
+	}
 	k := d.ask
 	if k.stage == draining && k.answer.Class != "" && !k.told {
 		k.told = true
@@ -156,6 +193,7 @@ func (a *asker) collect(d *door, now instant) {
 func (a *asker) tell(d *door, now instant) {
 	k, t := d.ask, d.asked
 	answer := k.answer
+	answer.Followed = d.path
 	if same(answer, t.last) {
 		return
 	}

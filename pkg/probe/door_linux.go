@@ -23,6 +23,8 @@ type door struct {
 	inside   target // on the loopback address, to learn what is there
 	ask      *ask   // at most one at a time
 	asked    *target
+	path     string // where the redirects of the question have led; "": none were followed
+	hops     int    // how many
 }
 
 // target is one address of a door.
@@ -111,5 +113,5 @@ func tellsInside(a facts.Answer) bool {
 // same reports whether two outcomes say the same.
 func same(a, b facts.Answer) bool {
 	return a.Class == b.Class && a.Status == b.Status && a.Protocol == b.Protocol &&
-		a.Location == b.Location && a.Server == b.Server && a.Error == b.Error
+		a.Location == b.Location && a.Followed == b.Followed && a.Server == b.Server && a.Error == b.Error
 }

@@ -13,23 +13,28 @@ import (
 // connection is kept alive: an idle one would block a server that handles one
 // at a time.
 func request(p facts.Probe, to netip.AddrPort) []byte {
-	method, path, host := p.Method, p.Path, p.Host
+	method, path := p.Method, p.Path
 	if method == "" {
 		method = "GET"
 	}
 	if path == "" {
 		path = "/"
 	}
-	switch {
-	case to.Addr().IsLoopback():
-		host = "localhost:" + strconv.Itoa(int(to.Port()))
-	case host == "":
-		host = to.String()
-	}
 	headers := ""
 	for _, h := range p.Headers {
 		headers += h + "\r\n"
 	}
-	return []byte(method + " " + path + " HTTP/1.1\r\nHost: " + host +
+	return []byte(method + " " + path + " HTTP/1.1\r\nHost: " + hostOf(p, to) +
 		"\r\nUser-Agent: imglint\r\nAccept: */*\r\n" + headers + "Connection: close\r\n\r\n")
+}
+
+// hostOf is the Host header of a request to an address.
+func hostOf(p facts.Probe, to netip.AddrPort) string {
+	switch {
+	case to.Addr().IsLoopback():
+		return "localhost:" + strconv.Itoa(int(to.Port()))
+	case p.Host == "":
+		return to.String()
+	}
+	return p.Host
 }

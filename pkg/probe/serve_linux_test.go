@@ -51,6 +51,8 @@ func serve(behaviour, network, address string) error {
 		return http.Serve(listener, answers(status, status))
 	case "host": // refuses every Host but localhost
 		return http.Serve(listener, answers(400, 200))
+	case "redirects": // from / over /next to where it is told, where it answers 204
+		return http.Serve(listener, redirects(rest))
 	case "boots": // accepts at once, answers after a time
 		delay, err := time.ParseDuration(rest)
 		if err != nil {
@@ -81,6 +83,20 @@ func answers(others, localhost int) http.HandlerFunc {
 			return
 		}
 		w.WriteHeader(others)
+	}
+}
+
+func redirects(to string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/":
+			http.Redirect(w, r, "next", http.StatusFound)
+		case "/next":
+			w.Header().Set("Location", to)
+			w.WriteHeader(http.StatusMovedPermanently)
+		default:
+			w.WriteHeader(http.StatusNoContent)
+		}
 	}
 }
 

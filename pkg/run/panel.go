@@ -42,7 +42,7 @@ func (s Spec) targets() []facts.Target {
 func sameRequest(r probe.Request, t facts.Target) bool {
 	a, b := r.Probe, t.Probe
 	return r.Endpoint == t.Endpoint.Port && a.Method == b.Method && a.Path == b.Path && a.Host == b.Host &&
-		a.Loopback == b.Loopback && strings.Join(a.Headers, "\n") == strings.Join(b.Headers, "\n")
+		a.Loopback == b.Loopback && a.Follow == b.Follow && strings.Join(a.Headers, "\n") == strings.Join(b.Headers, "\n")
 }
 
 // strictest accepts what both accept, and is as patient as the more patient one.
