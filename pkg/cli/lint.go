@@ -71,14 +71,14 @@ func jobs(f *flags) int {
 
 // connect finds where images come from. Without an engine the registry is
 // left, and nothing can be run; that is said once an image is found there.
-func connect(ctx context.Context, f *flags, here *local.Runner, options *lint.Options) ([]lint.Source, func(), error) {
+func connect(ctx context.Context, f *flags, io IO, here *local.Runner, options *lint.Options) ([]lint.Source, func(), error) {
 	registry := lint.FromRegistry(versionText())
 	static := f.static || f.runner == runnerLocal
 	e, err := engine.Connect(ctx, engine.Options{Host: f.host, Static: static, Network: f.network})
 	var known *engine.Error
 	switch {
 	case err == nil:
-		return f.withEngine(e, here, registry), func() {
+		return f.withEngine(e, here, registry, f.detail(io)), func() {
 			if err := e.Close(context.WithoutCancel(ctx)); err != nil {
 				fmt.Fprintf(os.Stderr, "imglint: %v\n", err)
 			}

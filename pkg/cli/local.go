@@ -79,7 +79,7 @@ func (f *flags) places(ctx context.Context, io IO, arguments []string, options *
 	if !slices.ContainsFunc(arguments, elsewhere) {
 		return p, closeBases, nil
 	}
-	there, closing, err := connect(ctx, f, runner, options)
+	there, closing, err := connect(ctx, f, io, runner, options)
 	if err != nil {
 		return p, nil, err
 	}

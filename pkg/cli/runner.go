@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"sync"
 
 	"github.com/imglint/imglint/pkg/lint"
 	"github.com/imglint/imglint/pkg/run/engine"
@@ -42,11 +44,24 @@ func (f *flags) here(ctx context.Context) (*local.Runner, error) {
 }
 
 // withEngine lists the sources where an engine answers.
-func (f *flags) withEngine(e *engine.Engine, r *local.Runner, registry lint.Source) []lint.Source {
+func (f *flags) withEngine(e *engine.Engine, r *local.Runner, registry lint.Source, say func(string)) []lint.Source {
 	if r != nil && f.runner == runnerLocal {
-		return []lint.Source{lint.FromEngineHere(e, r), lint.RunHere(registry, r)}
+		return []lint.Source{lint.FromEngineHere(e, r, say), lint.RunHere(registry, r)}
 	}
 	return []lint.Source{lint.FromEngine(e), registry}
+}
+
+// detail tells what only -v wants to know.
+func (f *flags) detail(io IO) func(string) {
+	if !f.verbose {
+		return func(string) {}
+	}
+	var mu sync.Mutex
+	return func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintf(io.Err, "imglint: %s\n", text)
+	}
 }
 
 // withoutEngine lists the sources where none answers.

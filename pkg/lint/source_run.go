@@ -3,13 +3,11 @@ package lint
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/image"
 	"github.com/imglint/imglint/pkg/run"
-	"github.com/imglint/imglint/pkg/run/engine"
 	"github.com/imglint/imglint/pkg/run/local"
 	"github.com/imglint/imglint/pkg/run/local/layers"
 )
@@ -37,32 +35,6 @@ func (h here) Open(ctx context.Context, ref string) (Image, error) {
 	return img, nil
 }
 
-// FromEngineHere opens images of an engine, and runs them without it.
-func FromEngineHere(e *engine.Engine, r *local.Runner) Source { return engineHere{e, r} }
-
-type engineHere struct {
-	engine *engine.Engine
-	runner *local.Runner
-}
-
-func (s engineHere) Open(ctx context.Context, ref string) (Image, error) {
-	known, body, err := s.engine.Save(ctx, ref)
-	if errors.Is(err, engine.ErrNoImage) {
-		return nil, fmt.Errorf("the engine at %s does not have it: %w", s.engine.Host(), ErrNoImage)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	img, err := image.Stream(ctx, body, image.Options{})
-	if err != nil {
-		return nil, err
-	}
-	all := img.Facts()
-	all.Ref, all.ID, all.Digest, all.Source = known.Ref, known.ID, known.Digest, known.Source
-	return &hereImage{Image: img, runner: s.runner, facts: all}, nil
-}
-
 // hereImage is unpacked when it is first run.
 type hereImage struct {
 	*image.Image
@@ -76,13 +48,17 @@ func (i *hereImage) Facts() facts.Image { return i.facts }
 
 func (i *hereImage) Foreign() string { return local.Foreign(i.facts) }
 
-// Observe makes a doubtful run, and one that this machine does not allow, one
-// that was not finished: what was read of the image is said all the same.
 func (i *hereImage) Observe(ctx context.Context, spec run.Spec, w run.Watcher) (facts.Run, error) {
 	img, err := i.unpacked(ctx)
 	if err != nil {
 		return facts.Run{}, err
 	}
+	return observeHere(ctx, img, spec, w)
+}
+
+// observeHere makes a doubtful run, and one that this machine does not allow,
+// one that was not finished: what was read of the image is said all the same.
+func observeHere(ctx context.Context, img *local.Image, spec run.Spec, w run.Watcher) (facts.Run, error) {
 	seen, err := img.Observe(ctx, spec, w)
 	var doubt *local.InconclusiveError
 	switch {

@@ -5,6 +5,8 @@ package local
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/run"
@@ -26,6 +28,20 @@ func New(context.Context, Options) (*Runner, error) { return nil, errSystem }
 func (*Runner) Open(context.Context, facts.Image, []layers.Layer) (*Image, error) {
 	return nil, errSystem
 }
+
+// ErrNotCached is for Linux.
+var ErrNotCached = errSystem
+
+// OpenCached says that it is for Linux.
+func (*Runner) OpenCached(context.Context, facts.Image, []layers.Layer) (*Image, error) {
+	return nil, errSystem
+}
+
+// Adopt says that it is for Linux.
+func (*Runner) Adopt(facts.Image, []string) (*Image, error) { return nil, errSystem }
+
+// Files is empty.
+func (*Image) Files() fs.FS { return os.DirFS("") }
 
 // Foreign says that it is for Linux.
 func Foreign(facts.Image) string { return errSystem.Error() }

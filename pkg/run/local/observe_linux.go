@@ -46,6 +46,9 @@ func (im *Image) Observe(ctx context.Context, spec run.Spec, w run.Watcher) (fac
 		t.gains = true
 		seen, err = t.try(ctx, w)
 	}
+	if gone := im.present(); gone != nil {
+		seen, err = facts.Run{}, gone // whatever was seen
+	}
 	if err == nil {
 		err = im.doubt(seen, t.who)
 	}

@@ -3,11 +3,14 @@ package local
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -145,6 +148,8 @@ type Image struct {
 	facts  facts.Image
 	from   []layers.Layer // bottom first
 	held   []*layers.Held // topmost first
+	// adopted: the layers are an engine's.
+	adopted bool
 }
 
 // Open unpacks an image's layers, bottom first, as far as they are not in the
@@ -155,6 +160,66 @@ func (r *Runner) Open(ctx context.Context, i facts.Image, from []layers.Layer) (
 		return nil, fmt.Errorf("open image %q: %w", i.Ref, err)
 	}
 	return &Image{runner: r, facts: i, from: from, held: held}, nil
+}
+
+// ErrNotCached is about an image that was not unpacked yet.
+var ErrNotCached = errors.New("not in the cache")
+
+// OpenCached opens an image whose layers, bottom first, are all in the cache.
+func (r *Runner) OpenCached(ctx context.Context, i facts.Image, from []layers.Layer) (*Image, error) {
+	im := &Image{runner: r, facts: i, from: from}
+	for _, l := range from {
+		held, err := r.cache.Has(ctx, l.DiffID)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = ErrNotCached
+		}
+		if err != nil {
+			release(im.held)
+			return nil, fmt.Errorf("open image %q: %w", i.Ref, err)
+		}
+		im.held = append(im.held, held)
+	}
+	slices.Reverse(im.held)
+	return im, nil
+}
+
+// Adopt opens an image whose layers, topmost first, an engine on this machine
+// has unpacked as overlayfs takes them. Nothing is copied and nothing is
+// written there. It is ErrNotCached where that is not possible.
+func (r *Runner) Adopt(i facts.Image, dirs []string) (*Image, error) {
+	im := &Image{runner: r, facts: i, adopted: true}
+	if len(dirs) == 0 || r.users.kind != same || !plainOverlay() {
+		return nil, ErrNotCached
+	}
+	for _, dir := range dirs {
+		im.held = append(im.held, &layers.Held{Dir: dir})
+	}
+	if err := im.present(); err != nil {
+		return nil, errors.Join(ErrNotCached, err)
+	}
+	return im, nil
+}
+
+// present tells when an engine removed layers that are adopted.
+func (im *Image) present() error {
+	for _, h := range im.held {
+		if info, err := os.Lstat(h.Dir); im.adopted && (err != nil || !info.IsDir()) {
+			return fmt.Errorf("the engine does not have the layer %s (any more)", h.Dir)
+		}
+	}
+	return nil
+}
+
+// plainOverlay reports whether the kernel's overlayfs keeps files where their
+// names say, so that its layers can be read without it.
+func plainOverlay() bool {
+	for _, feature := range []string{"redirect_dir", "metacopy"} {
+		text, err := os.ReadFile("/sys/module/overlay/parameters/" + feature)
+		if err != nil || strings.TrimSpace(string(text)) != "N" {
+			return false
+		}
+	}
+	return true
 }
 
 // hold gets layers of a cache, and returns them topmost first.

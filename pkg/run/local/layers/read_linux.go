@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,13 +58,24 @@ func (h *Held) hides(name string) bool {
 		if unix.Lstat(at, &info) != nil {
 			return false
 		}
-		if info.Mode&unix.S_IFMT == unix.S_IFCHR {
+		if info.Mode&unix.S_IFMT == unix.S_IFCHR || Opaque(at) {
 			return true
 		}
-		for _, mark := range []string{opaqueName(true), opaqueName(false)} {
-			if n, err := unix.Lgetxattr(at, mark, make([]byte, 1)); err == nil && n > 0 {
-				return true
-			}
+	}
+	return false
+}
+
+// Whiteout reports whether a file of a layer stands for one that is removed.
+func Whiteout(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && info.Mode().Type() == fs.ModeDevice|fs.ModeCharDevice && stat.Rdev == 0
+}
+
+// Opaque reports whether a directory of a layer hides what lower ones have.
+func Opaque(dir string) bool {
+	for _, mark := range []string{opaqueName(true), opaqueName(false)} {
+		if n, err := unix.Lgetxattr(dir, mark, make([]byte, 1)); err == nil && n > 0 {
+			return true
 		}
 	}
 	return false
