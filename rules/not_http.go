@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/finding"
@@ -13,6 +14,11 @@ import (
 //
 // Why it fails: the health check of an HTTP(S) endpoint is an HTTP request,
 // and what comes back is not an HTTP answer.
+//
+// imglint tells what it is: from what the server sends first or in answer to
+// the request, and where that is nothing, from its answers to the first words
+// of other protocols (redis, memcached, TLS, PostgreSQL, FastCGI, uwsgi,
+// HTTP/2).
 //
 // Fix: give the service a TCP or TLS endpoint, which has no HTTP health check
 // (aptible endpoints:tcp:create); or, for FastCGI and uwsgi, put a web server
@@ -28,11 +34,14 @@ var NotHTTP = &rule.Rule{
 
 func checkNotHTTP(p *rule.Pass) {
 	endpoint := p.Target.Endpoint.Port
-	if endpoint == 0 || passed(p) {
+	switch {
+	case endpoint == 0:
 		return
-	}
-	if p.Run == nil {
+	case p.Run == nil:
 		predictNotHTTP(p, endpoint)
+		return
+	case passed(p):
+		reportDisguised(p, endpoint)
 		return
 	}
 	answer, ok := lastOutside(p, endpoint)
@@ -55,10 +64,22 @@ func checkNotHTTP(p *rule.Pass) {
 	p.Report(f)
 }
 
-// names of protocols as people write them.
-var protocolNames = map[string]string{
-	"redis": "Redis", "memcached": "memcached", "fastcgi": "FastCGI", "uwsgi": "uwsgi", "postgres": "PostgreSQL",
-	"mysql": "MySQL", "ssh": "SSH", "smtp": "SMTP", "ftp": "FTP", "amqp": "AMQP", "mongodb": "MongoDB", "h2c": "HTTP/2 without TLS and without HTTP/1",
+// reportDisguised is for a server that answers HTTP only to say that it is
+// something else, as MongoDB does.
+func reportDisguised(p *rule.Pass, endpoint int) {
+	e, _ := p.Run.Passed(endpoint, p.Target.Probe)
+	here := on(tcp(p), endpoint)
+	if e.Answer.Class != facts.ClassHTTP || e.Answer.Protocol == "" || len(here) == 0 {
+		return
+	}
+	p.Report(finding.Finding{
+		Severity: finding.Warning,
+		Message: fmt.Sprintf("%s on port %d speaks %s, and answers HTTP only to say so: the health check passes, and nothing else works over this endpoint",
+			owner(p, here[0]), endpoint, protocolName(e.Answer.Protocol)),
+		Place:    where(p),
+		Evidence: []finding.Evidence{sight(p, here[0])},
+		Fix:      otherEndpoint(p, e.Answer.Protocol),
+	})
 }
 
 func answerProtocol(p *rule.Pass, a *facts.Answer) string {
@@ -74,8 +95,8 @@ func answerProtocol(p *rule.Pass, a *facts.Answer) string {
 }
 
 func spoken(p *rule.Pass, a *facts.Answer) string {
-	if name := protocolNames[answerProtocol(p, a)]; name != "" {
-		return "it speaks " + name
+	if protocol := answerProtocol(p, a); protocol != "" {
+		return "it speaks " + protocolName(protocol)
 	}
 	switch a.Class {
 	case facts.ClassClosed:
@@ -94,12 +115,8 @@ func predictNotHTTP(p *rule.Pass, endpoint int) {
 		if l.Port != endpoint || l.Protocol == "" || l.Protocol == "http" || l.Protocol == "https" {
 			continue
 		}
-		name := protocolNames[l.Protocol]
-		if name == "" {
-			name = l.Protocol
-		}
 		p.Report(finding.Finding{
-			Message:  fmt.Sprintf("%s on port %d speaks %s, not HTTP", program(p), endpoint, name),
+			Message:  fmt.Sprintf("%s on port %d speaks %s, not HTTP", program(p), endpoint, protocolName(l.Protocol)),
 			Place:    where(p),
 			Evidence: []finding.Evidence{{Kind: "read", Text: expected(p, l)}},
 			Fix:      otherEndpoint(p, l.Protocol),
@@ -108,13 +125,30 @@ func predictNotHTTP(p *rule.Pass, endpoint int) {
 	}
 }
 
+// wrapped are protocols whose clients can start with TLS, so that a platform
+// may end it in front of the server.
+var wrapped = []string{"redis", "memcached", "amqp", "mongodb", "h2c"}
+
+// otherEndpoint says which type of endpoint takes a protocol.
 func otherEndpoint(p *rule.Pass, protocol string) *finding.Fix {
-	switch protocol {
-	case "fastcgi", "uwsgi":
+	switch {
+	case protocol == "uwsgi":
+		return &finding.Fix{Description: "let uwsgi speak HTTP (--http instead of --socket), or put a web server such as nginx in front of it in the same image, and expose that one's port"}
+	case protocol == "fastcgi":
 		return &finding.Fix{Description: "put a web server such as nginx in front of it in the same image, and expose that one's port"}
 	}
-	if p.Target.Platform != "aptible" {
-		return &finding.Fix{Description: "give " + platformName(p) + " a check that only opens a connection, or make the program answer HTTP there"}
+	text := "give " + platformName(p) + " a check that only opens a connection, or make the program answer HTTP there"
+	switch p.Target.Platform {
+	case "aptible":
+		text = "give the service a TCP endpoint, which has no HTTP health check: aptible endpoints:tcp:create"
+		if slices.Contains(wrapped, protocol) {
+			text += " (or endpoints:tls:create, which ends TLS in front of it)"
+		}
+	case "kubernetes":
+		text = "let the probe only open a connection (tcpSocket)"
+		if protocol == "h2c" {
+			text += ", or ask it as gRPC (grpc)"
+		}
 	}
-	return &finding.Fix{Description: "give the service a TCP endpoint, which has no HTTP health check: aptible endpoints:tcp:create (or endpoints:tls:create)"}
+	return &finding.Fix{Description: text}
 }

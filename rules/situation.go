@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -249,6 +250,9 @@ func came(a *facts.Answer) string {
 		}
 		return "wants TLS"
 	case facts.ClassOther:
+		if a.Protocol != "" {
+			return fmt.Sprintf(`spoke %s: "%s"`, protocolName(a.Protocol), a.First)
+		}
 		return fmt.Sprintf(`sent "%s"`, a.First)
 	case facts.ClassClosed:
 		return "closed the connection without a byte"
@@ -261,6 +265,15 @@ func came(a *facts.Answer) string {
 	}
 	return "could not be asked: " + a.Error
 }
+
+// protocolNames are the protocols that the probe recognises, as people write them.
+var protocolNames = map[string]string{
+	"redis": "Redis", "fastcgi": "FastCGI", "postgres": "PostgreSQL", "mysql": "MySQL", "ssh": "SSH", "smtp": "SMTP",
+	"ftp": "FTP", "pop3": "POP3", "imap": "IMAP", "amqp": "AMQP", "mongodb": "MongoDB", "nats": "NATS", "mpd": "MPD",
+	"vnc": "VNC", "rtsp": "RTSP", "h2c": "HTTP/2 without TLS, and no HTTP/1 (as gRPC servers do)",
+}
+
+func protocolName(protocol string) string { return cmp.Or(protocolNames[protocol], protocol) }
 
 // logTail is the end of the log as evidence, its last n lines that say something.
 func logTail(p *rule.Pass, n int) []finding.Evidence {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/finding"
@@ -16,8 +17,9 @@ import (
 // (a database, another service).
 //
 // Fix: make GET / answer at once; do slow work after the start or in the
-// background. The evidence tells how many connections were waiting: many
-// waiting means that the program does not accept them at all.
+// background. Where the program does not even accept the connection, the
+// message says so and how many were waiting: what blocks is then not the
+// request but the program's own loop, or its workers never started.
 var SlowResponse = &rule.Rule{
 	ID:       "slow-response",
 	Title:    "accepts the request and does not answer in time",
@@ -48,14 +50,48 @@ func checkSlowResponse(p *rule.Pass) {
 	if answer, ok := lastOutside(p, endpoint); ok && answer.Class != facts.ClassSilent && answer.Class != facts.ClassRefused && answer.Class != facts.ClassFailed {
 		return
 	}
-	l := here[0]
+	l, within := here[0], seconds(p.Run.Took-here[0].Opened)
 	f := finding.Finding{
-		Message:  fmt.Sprintf("%s accepts connections on port %d but did not answer a request within %s", owner(p, l), endpoint, seconds(p.Run.Took-l.Opened)),
+		Message:  fmt.Sprintf("%s accepts connections on port %d but did not answer a request within %s", owner(p, l), endpoint, within),
 		Place:    where(p),
-		Evidence: append([]finding.Evidence{sight(p, l)}, logTail(p, 3)...),
+		Evidence: []finding.Evidence{sight(p, l)},
 		Fix:      &finding.Fix{Description: fmt.Sprintf("make GET %s answer at once, without waiting for other services", p.Target.Probe.Path)},
 	}
+	if e, ok := lastQueue(p, endpoint); ok {
+		f.Message = fmt.Sprintf("%s listens on port %d and does not accept connections within %s: the kernel takes them, and they wait", owner(p, l), endpoint, within)
+		f.Evidence = append(f.Evidence, finding.Evidence{Kind: "seen", At: e.T.Seconds(), Text: fmt.Sprintf("%s in the queue of %s, and nobody accepted", connections(e.Socket.Queue), e.Socket.Address())})
+		f.Fix.Description = "make the program accept connections as soon as it listens: something blocks before its server starts, or its workers did not start"
+	}
+	f.Evidence = append(f.Evidence, logTail(p, 3)...)
 	p.Report(f)
+}
+
+// lastQueue is what was last seen of connections that nobody accepts, if there
+// were any to the end, and from the first request on: a server that is busy
+// with one that it took leaves the later ones waiting too.
+func lastQueue(p *rule.Pass, port int) (facts.Event, bool) {
+	taken := slices.ContainsFunc(p.Run.Answers(port), func(e facts.Event) bool {
+		return e.Answer.Class != facts.ClassRefused && e.Answer.Class != facts.ClassFailed
+	})
+	first := slices.IndexFunc(p.Run.Events, func(e facts.Event) bool {
+		return e.Kind == facts.EventQueue && e.Socket.Port == port || e.Kind == facts.EventAnswer && e.Answer.Port == port
+	})
+	if first < 0 || taken && p.Run.Events[first].Kind != facts.EventQueue {
+		return facts.Event{}, false
+	}
+	for _, e := range slices.Backward(p.Run.Events) {
+		if e.Kind == facts.EventQueue && e.Socket.Port == port {
+			return e, e.Socket.Queue > 0
+		}
+	}
+	return facts.Event{}, false
+}
+
+func connections(n int) string {
+	if n == 1 {
+		return "1 connection waited"
+	}
+	return fmt.Sprintf("%d connections waited", n)
 }
 
 func reportSlowAnswer(p *rule.Pass, endpoint int) {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/finding"
@@ -37,18 +38,51 @@ func checkTLSOnPort(p *rule.Pass) {
 		return
 	}
 	f := finding.Finding{
-		Message: fmt.Sprintf("%s on port %d wants TLS (https), and the health check is plain HTTP", program(p), endpoint),
+		Message: fmt.Sprintf("%s on port %d wants TLS%s, and the health check is plain HTTP", program(p), endpoint, overTLS(p, answer)),
 		Place:   where(p),
 		Fix:     &finding.Fix{Description: "serve plain HTTP on this port; the platform's endpoint holds the certificate"},
 	}
+	if answer.ALPN == "none" || speaksOther(p) {
+		f.Fix.Description = "give the service an endpoint that passes connections on as they are and has no HTTP health check"
+		if p.Target.Platform == "aptible" {
+			f.Fix.Description += ": aptible endpoints:tcp:create"
+		}
+	}
 	if answer.Status != 0 {
 		f.Severity = finding.Warning
-		f.Message = fmt.Sprintf("%s on port %d wants TLS (https): it answers plain HTTP with an error %d, which passes the health check, and so will every user's request be answered", program(p), endpoint, answer.Status)
+		f.Message = fmt.Sprintf("%s on port %d wants TLS%s: it answers plain HTTP with an error %d, which passes the health check, and so will every user's request be answered", program(p), endpoint, overTLS(p, answer), answer.Status)
 	}
 	if here := on(tcp(p), endpoint); len(here) > 0 {
 		f.Evidence = []finding.Evidence{sight(p, here[0])}
 	}
 	p.Report(f)
+}
+
+// overTLS says what a server speaks over TLS, as far as that is known.
+func overTLS(p *rule.Pass, a *facts.Answer) string {
+	switch {
+	case a.ALPN == "h2":
+		return " (https, HTTP/2)"
+	case a.ALPN == "http/1.1":
+		return " (https, HTTP/1.1)"
+	case a.ALPN == "none":
+		return " and refuses HTTP over it"
+	case speaksOther(p):
+		return ""
+	}
+	return " (https)"
+}
+
+// speaksOther reports whether the program is known and none of what it listens
+// for is HTTP: a redis whose ports are not all known is no web server.
+func speaksOther(p *rule.Pass) bool {
+	if protocolNames[p.Prediction.Server] != "" {
+		return true
+	}
+	listens := predictedTCP(p)
+	return len(listens) > 0 && !slices.ContainsFunc(listens, func(l facts.Listen) bool {
+		return l.Protocol == "" || l.Protocol == "http" || l.Protocol == "https"
+	})
 }
 
 func tlsAnswer(p *rule.Pass, port int) (*facts.Answer, bool) {

@@ -54,18 +54,20 @@ type EventKind string
 
 // The kinds of events and the fields that go with each.
 const (
-	EventExec      EventKind = "exec"       // PID, Argv: the program is about to be executed
-	EventExecError EventKind = "exec-error" // Argv, Path, Errno: it could not be
-	EventProcess   EventKind = "process"    // Process: a process was first seen, or changed its command
-	EventListening EventKind = "listening"  // Socket: a listener was opened
-	EventClosed    EventKind = "closed"     // Socket: it went away
-	EventAnswer    EventKind = "answer"     // Answer: a probe request ended
-	EventOOM       EventKind = "oom"        // the kernel killed a process of the container for memory
-	EventMainExit  EventKind = "main-exit"  // Exit: the main process of a wrapped run ended
-	EventSurvivor  EventKind = "survivor"   // Process: it outlived the main process of a wrapped run
-	EventLost      EventKind = "lost"       // the observer inside was killed
-	EventSignals   EventKind = "signals"    // PID, Argv, Path, Signals: of the first process, once the endpoint was answered; the last one holds
-	EventBeat      EventKind = "beat"       // the observer is alive; not kept in a run
+	EventExec       EventKind = "exec"       // PID, Argv: the program is about to be executed
+	EventExecError  EventKind = "exec-error" // Argv, Path, Errno: it could not be
+	EventProcess    EventKind = "process"    // Process: a process was first seen, or changed its command
+	EventListening  EventKind = "listening"  // Socket: a listener was opened
+	EventClosed     EventKind = "closed"     // Socket: it went away
+	EventAnswer     EventKind = "answer"     // Answer: a probe request ended
+	EventOOM        EventKind = "oom"        // the kernel killed a process of the container for memory
+	EventMainExit   EventKind = "main-exit"  // Exit: the main process of a wrapped run ended
+	EventSurvivor   EventKind = "survivor"   // Process: it outlived the main process of a wrapped run
+	EventLost       EventKind = "lost"       // the observer inside was killed
+	EventSignals    EventKind = "signals"    // PID, Argv, Path, Signals: of the first process, once the endpoint was answered; the last one holds
+	EventQueue      EventKind = "queue"      // Socket: connections have waited for a second that the program did not accept; Queue 0: it has now
+	EventConnecting EventKind = "connecting" // Socket: an address that a process has waited for an answer from for a second
+	EventBeat       EventKind = "beat"       // the observer is alive; not kept in a run
 )
 
 // Event is one thing that happened in a run.
@@ -165,8 +167,11 @@ type Answer struct {
 	Server   string `json:"server,omitempty"`
 	// Protocol is what the first bytes were recognised as: "redis", "ssh", …
 	Protocol string `json:"protocol,omitempty"`
-	First    string `json:"first,omitempty"` // at most 64 bytes, unprintable ones escaped
-	Error    string `json:"error,omitempty"`
+	// ALPN is what a TLS server takes of h2 and http/1.1: "none" when it
+	// refuses both, "" when it does not say, or speaks TLS 1.3 alone.
+	ALPN  string `json:"alpn,omitempty"`
+	First string `json:"first,omitempty"` // at most 64 bytes, unprintable ones escaped
+	Error string `json:"error,omitempty"`
 	// Request tells which of a run's requests this answers; 0 is the first.
 	Request int    `json:"request,omitempty"`
 	Asked   Millis `json:"asked"` // when the request was sent; Event.T is when it ended

@@ -1,7 +1,9 @@
 package probe
 
 import (
+	"bytes"
 	"net/netip"
+	"slices"
 
 	"github.com/imglint/imglint/pkg/facts"
 	"golang.org/x/sys/unix"
@@ -22,7 +24,8 @@ type ask struct {
 
 	fd       int // -1: no connection
 	stage    stage
-	knock    int // index of the knock that is tried; -1: the request
+	knock    int  // index of the knock that is tried; -1: the request
+	known    bool // what it is, so that one knock only adds to the answer
 	out, in  []byte
 	deadline instant
 	sent     instant // when the request began
@@ -135,6 +138,8 @@ func (a *ask) judge(ended bool, err error, now instant) {
 	}
 	answer, needs := recognise(a.in, ended)
 	switch {
+	case needs == needNothing && answer.Class == facts.ClassTLS:
+		a.greet(answer, now)
 	case needs == needNothing:
 		a.outcome(answer, now)
 	case needs == needBody:
@@ -176,22 +181,40 @@ func (a *ask) nothing(answer facts.Answer, now instant) {
 
 func (a *ask) nextKnock(now instant) {
 	a.finish()
-	if a.knock++; a.knock < len(knocks) {
+	if a.knock++; a.knock < len(knocks) && !a.known {
 		a.connect(knocks[a.knock].says, now, knockPatience)
 	}
 }
 
+// greet asks a port that wants TLS which protocol it speaks over that, once.
+func (a *ask) greet(answer facts.Answer, now instant) {
+	a.answer, a.ended = answer, now
+	a.finish()
+	if a.knocked > 0 {
+		return
+	}
+	a.known = true
+	a.knock = slices.IndexFunc(knocks, func(k knock) bool { return bytes.Equal(k.says, clientHello) })
+	a.connect(clientHello, now, knockPatience)
+}
+
+// judgeKnock looks at what a knock has brought; ended: no more will come.
 func (a *ask) judgeKnock(ended bool, now instant) {
-	protocol, ok := knocks[a.knock].hears(a.in)
+	ended = ended || len(a.in) >= maxAnswer
+	protocol, whole := knocks[a.knock].hears(a.in)
 	switch {
-	case ok && protocol == "tls":
-		a.answer = facts.Answer{Class: facts.ClassTLS, First: escape(a.in)}
+	case protocol == "" && ended:
+		a.nextKnock(now)
+	case protocol == "" || !whole && !ended:
+	case protocol == tlsProtocol:
+		if !a.known {
+			a.answer = facts.Answer{Class: facts.ClassTLS, First: escape(a.in)}
+		}
+		a.answer.ALPN, _ = negotiated(a.in)
 		a.finish()
-	case ok:
+	default:
 		a.answer = facts.Answer{Class: facts.ClassOther, Protocol: protocol, First: escape(a.in)}
 		a.finish()
-	case ended || len(a.in) >= maxAnswer:
-		a.nextKnock(now)
 	}
 }
 
@@ -213,7 +236,7 @@ func (a *ask) expire(now instant) {
 	case a.stage == draining:
 		a.finish()
 	case a.knock >= 0:
-		a.nextKnock(now)
+		a.judgeKnock(true, now)
 	case a.stage == connecting:
 		a.answer, a.ended = facts.Answer{
 			Class: facts.ClassFailed, Error: "the connection was not accepted in time",

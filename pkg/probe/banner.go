@@ -3,6 +3,7 @@ package probe
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 )
 
 // protocol is one protocol that shows itself by its first bytes.
@@ -78,58 +79,71 @@ func h2Settings(data []byte) bool {
 
 // knock is a second question for a port that closed on an HTTP request or
 // stayed silent: the first bytes of a protocol whose servers do so. The order
-// is such that the servers of a later one hang up on the earlier ones at once.
+// is such that the servers of a later one hang up on the earlier ones at once,
+// or wait for more of them.
 type knock struct {
-	says  []byte
-	hears func(answer []byte) (protocol string, ok bool)
+	says []byte
+	// hears names the protocol that an answer shows, "" when it shows none;
+	// whole: no more is needed to tell.
+	hears func(answer []byte) (protocol string, whole bool)
+}
+
+// starting is the hears of a protocol whose answers start with the bytes.
+func starting(protocol, bytes string) func([]byte) (string, bool) {
+	return func(b []byte) (string, bool) {
+		if strings.HasPrefix(string(b), bytes) {
+			return protocol, true
+		}
+		return "", false
+	}
 }
 
 var knocks = []knock{
 	// redis hangs up on the Host header before it has answered the first line,
-	// and waits for more of the other two; memcached hangs up on HTTP.
+	// and waits for more of the others; memcached hangs up on HTTP.
 	{says: []byte("PING\r\n"), hears: func(b []byte) (string, bool) {
 		name := banner(b)
 		return name, name != ""
 	}},
-	{says: clientHello, hears: func(b []byte) (string, bool) { return "tls", tlsRecord(b) }},
+	helloKnock,
 	// https://www.postgresql.org/docs/current/protocol-message-formats.html, SSLRequest.
 	{says: []byte("\x00\x00\x00\x08\x04\xd2\x16\x2f"), hears: func(b []byte) (string, bool) {
-		return "postgres", len(b) == 1 && (b[0] == 'S' || b[0] == 'N')
+		if len(b) == 1 && (b[0] == 'S' || b[0] == 'N') {
+			return "postgres", true
+		}
+		return "", false
 	}},
+	// https://fastcgi-archives.github.io/FastCGI_Specification.html, 4.1:
+	// FCGI_GET_VALUES starts no request, and is answered with FCGI_GET_VALUES_RESULT.
+	{says: []byte("\x01\x09\x00\x00\x00\x11\x07\x00\x0f\x00FCGI_MPXS_CONNS" + "\x00\x00\x00\x00\x00\x00\x00"),
+		hears: starting("fastcgi", "\x01\x0a\x00\x00")},
+	// https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html: modifier 100 is
+	// a ping, answered with modifier2 set. Debian's uwsgi has that as a plugin
+	// that few load; then the request itself, as nginx would pass it on, is
+	// answered as HTTP is.
+	{says: []byte("\x64\x00\x00\x00"), hears: starting("uwsgi", "\x64\x00\x00\x01")},
+	{says: uwsgiRequest(), hears: starting("uwsgi", "HTTP/1.")},
+	// RFC 9113, 3.4: a client's preface and an empty SETTINGS frame, for servers
+	// that say nothing before.
+	{says: []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\x00\x00\x00\x04\x00\x00\x00\x00\x00"),
+		hears: func(b []byte) (string, bool) {
+			if h2Settings(b) {
+				return "h2c", true
+			}
+			return "", false
+		}},
 }
 
-// clientHello is a TLS 1.2 and 1.3 greeting with one group and common suites.
-// Its key share is not a usable one; a server answers with a HelloRetryRequest,
-// a TLS 1.2 ServerHello or an alert, and each tells that it speaks TLS.
-var clientHello = buildHello()
-
-func buildHello() []byte {
-	extensions := concat(
-		extension(43, "\x04\x03\x04\x03\x03"),     // supported_versions: 1.3, 1.2
-		extension(10, "\x00\x04\x00\x1d\x00\x17"), // supported_groups: x25519, P-256
-		extension(11, "\x01\x00"),                 // ec_point_formats: uncompressed
-		extension(13, "\x00\x0c\x04\x03\x08\x04\x04\x01\x05\x03\x08\x05\x05\x01"),
-		extension(51, "\x00\x00"), // key_share: none yet
-	)
-	suites := "\x13\x01\x13\x02\x13\x03\xc0\x2b\xc0\x2f\xc0\x2c\xc0\x30\xc0\x13\xc0\x14\x00\x9c\x00\x2f\x00\x35"
-	body := concat(
-		[]byte("\x03\x03"), make([]byte, 32), []byte{0},
-		sized(2, []byte(suites)), []byte("\x01\x00"), sized(2, extensions),
-	)
-	return concat([]byte("\x16\x03\x01"), sized(2, concat([]byte{1}, sized(3, body))))
-}
-
-func extension(id byte, body string) []byte {
-	return concat([]byte{0, id}, sized(2, []byte(body)))
-}
-
-// sized prefixes body with its length in n bytes.
-func sized(n int, body []byte) []byte {
-	out := make([]byte, 0, n+len(body))
-	for i := n - 1; i >= 0; i-- {
-		out = append(out, byte(len(body)>>(8*i)))
+// uwsgiRequest is GET / in uwsgi's protocol: modifier1 0 (an application), the
+// size of what follows, and pairs of strings, all sizes of 16 bits, low byte first.
+func uwsgiRequest() []byte {
+	var pairs []byte
+	for _, text := range []string{
+		"REQUEST_METHOD", "GET", "REQUEST_URI", "/", "PATH_INFO", "/", "QUERY_STRING", "", "SCRIPT_NAME", "",
+		"SERVER_PROTOCOL", "HTTP/1.1", "SERVER_NAME", "localhost", "SERVER_PORT", "80", "HTTP_HOST", "localhost",
+		"REMOTE_ADDR", "127.0.0.1",
+	} {
+		pairs = append(append(pairs, byte(len(text)), 0), text...)
 	}
-	return append(out, body...)
+	return append([]byte{0, byte(len(pairs)), byte(len(pairs) >> 8), 0}, pairs...)
 }
-
-func concat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }

@@ -94,7 +94,7 @@ func complete(e *facts.Event) bool {
 		return false
 	case facts.EventProcess, facts.EventSurvivor:
 		return e.Process != nil
-	case facts.EventListening, facts.EventClosed:
+	case facts.EventListening, facts.EventClosed, facts.EventQueue, facts.EventConnecting:
 		return e.Socket != nil
 	case facts.EventAnswer:
 		return e.Answer != nil

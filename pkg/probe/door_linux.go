@@ -113,5 +113,5 @@ func tellsInside(a facts.Answer) bool {
 // same reports whether two outcomes say the same.
 func same(a, b facts.Answer) bool {
 	return a.Class == b.Class && a.Status == b.Status && a.Protocol == b.Protocol &&
-		a.Location == b.Location && a.Followed == b.Followed && a.Server == b.Server && a.Error == b.Error
+		a.Location == b.Location && a.Followed == b.Followed && a.ALPN == b.ALPN && a.Server == b.Server && a.Error == b.Error
 }

@@ -68,10 +68,12 @@ func newObserver(cfg Config, program int) *observer {
 	} else {
 		o.asker.address = ownAddress()
 	}
-	o.scanning = &task{run: o.pollProcesses, next: never}
-	o.tasks = []*task{
-		{run: o.pollTCP}, {run: o.pollUnix}, {run: o.pollUDP}, {run: o.beat}, o.scanning,
+	if u := newUnanswered(o); u != nil {
+		o.tasks = append(o.tasks, &task{run: u.poll})
 	}
+	o.scanning = &task{run: o.pollProcesses, next: never}
+	o.tasks = append(o.tasks,
+		&task{run: o.pollTCP}, &task{run: o.pollUnix}, &task{run: o.pollUDP}, &task{run: o.beat}, o.scanning)
 	return o
 }
 

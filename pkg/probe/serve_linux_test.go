@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/fcgi"
 	"runtime"
 	"strconv"
 	"strings"
@@ -23,6 +24,9 @@ import (
 // clock, and behaves as told. "tcp6" listens on IPv6 only.
 func serve(behaviour, network, address string) error {
 	verb, rest, _ := strings.Cut(behaviour, "=")
+	if verb == "dials" {
+		return dials(address)
+	}
 	switch network {
 	case "udp":
 		socket, err := net.ListenPacket(network, address)
@@ -70,7 +74,13 @@ func serve(behaviour, network, address string) error {
 		}
 		return http.Serve(listener, answers(200, 200))
 	case "tls":
-		return serveTLS(listener)
+		return serveTLS(listener, rest)
+	case "https": // explains itself to plain HTTP
+		return serveHTTPS(listener)
+	case "fastcgi":
+		return fcgi.Serve(listener, answers(200, 200))
+	case "deaf": // never accepts
+		hold(listener)
 	}
 	return serveRaw(listener, verb, rest)
 }
@@ -100,7 +110,6 @@ func redirects(to string) http.HandlerFunc {
 	}
 }
 
-// serveTLS hangs up on what is not TLS without a word.
 // hold keeps a socket open until the process is ended. A program that waits
 // for nothing at all would be ended by Go itself.
 func hold(socket any) {
@@ -108,17 +117,41 @@ func hold(socket any) {
 	runtime.KeepAlive(socket)
 }
 
-func serveTLS(listener net.Listener) error {
+// certified is a server's side of TLS.
+func certified() (*tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, nil
+}
+
+func serveHTTPS(listener net.Listener) error {
+	config, err := certified()
+	if err != nil {
 		return err
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	server := &http.Server{Handler: answers(200, 200), TLSConfig: config}
+	return server.ServeTLS(listener, "", "")
+}
+
+// serveTLS hangs up on what is not TLS without a word. It takes the protocols
+// that are listed; "1.3" is that version alone.
+func serveTLS(listener net.Listener, protocols string) error {
+	config, err := certified()
+	if err != nil {
+		return err
+	}
+	if protocols == "1.3" {
+		config.MinVersion = tls.VersionTLS13
+	} else if protocols != "" {
+		config.NextProtos = strings.Split(protocols, ",")
+	}
 	for {
 		conn, err := listener.Accept()
 		if err != nil {

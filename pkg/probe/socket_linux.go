@@ -76,6 +76,7 @@ type entry struct {
 	told     bool // it was reported
 	pid      int
 	argv     []string
+	waiting
 }
 
 // poll lists the sockets again and returns those opened and closed since. The

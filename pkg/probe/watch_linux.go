@@ -8,6 +8,7 @@ import (
 
 func (o *observer) pollTCP(now instant) instant {
 	end := o.poll(o.tcp, now)
+	o.queues(now)
 	pause := tcpFast
 	if now-o.changed > tcpFastFor {
 		pause = tcpSlow

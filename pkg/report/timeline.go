@@ -33,6 +33,10 @@ func eventText(e facts.Event) string {
 		return "listening on " + e.Socket.Address()
 	case facts.EventClosed:
 		return "closed " + e.Socket.Address()
+	case facts.EventQueue:
+		return fmt.Sprintf("%d waiting on %s for the program to accept", e.Socket.Queue, e.Socket.Address())
+	case facts.EventConnecting:
+		return "waiting for an answer from " + e.Socket.Address()
 	case facts.EventAnswer:
 		return answerText(e.Answer)
 	case facts.EventOOM:
