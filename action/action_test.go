@@ -66,7 +66,7 @@ func newRunner(t *testing.T, inputs map[string]string, files map[string]string) 
 		t.Fatal(err)
 	}
 	for name, input := range r.action.Inputs {
-		r.inputs[name] = input.Default
+		r.inputs[name] = strings.ReplaceAll(input.Default, "${{ github.token }}", "secret")
 	}
 	for name, value := range inputs {
 		if _, ok := r.action.Inputs[name]; !ok {
@@ -80,7 +80,7 @@ func newRunner(t *testing.T, inputs map[string]string, files map[string]string) 
 		}
 	}
 	event := filepath.Join(r.temp, "event.json")
-	if err := os.WriteFile(event, []byte(`{"pull_request":{"number":1}}`), 0o644); err != nil {
+	if err := os.WriteFile(event, []byte(`{"pull_request":{"number":1,"head":{"sha":"c0ffee"}}}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	r.env = []string{
@@ -376,6 +376,97 @@ func (r *runner) said(failing bool) {
 		if err := json.Unmarshal([]byte(read(r.t, filepath.Join(r.workspace, name))), &sarif); err != nil || sarif.Version != "2.1.0" {
 			r.t.Errorf("SARIF version %q: %v", sarif.Version, err)
 		}
+	}
+}
+
+const (
+	fixable = "FROM scratch\nCOPY gunicorn /usr/bin/gunicorn\nEXPOSE 8000\nCMD [\"gunicorn\", \"app:app\"]\n"
+	elf     = "\x7fELF"
+)
+
+// pullRequest is a pull request at GitHub's API, whose Dockerfile is fixable.
+type pullRequest struct {
+	reviews  []map[string]any
+	comments []map[string]string
+	readOnly bool // as for a fork
+}
+
+func (p *pullRequest) serve(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer secret" {
+			t.Errorf("%s %s without the token", r.Method, r.URL)
+		}
+		var answer any
+		switch r.Method + " " + r.URL.Path {
+		case "GET /repos/a/b/pulls/1/files":
+			answer = []map[string]string{{"filename": "Dockerfile", "patch": "@@ -0,0 +1,4 @@\n+" + strings.ReplaceAll(strings.TrimSuffix(fixable, "\n"), "\n", "\n+")}}
+		case "GET /repos/a/b/pulls/1/comments":
+			answer = append([]map[string]string{}, p.comments...)
+		case "POST /repos/a/b/pulls/1/reviews":
+			if p.readOnly {
+				w.WriteHeader(http.StatusForbidden)
+				fmt.Fprint(w, `{"message":"Resource not accessible by integration"}`)
+				return
+			}
+			var review map[string]any
+			if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
+				t.Error(err)
+			}
+			p.reviews, answer = append(p.reviews, review), map[string]int{"id": 1}
+		default:
+			http.NotFound(w, r)
+			return
+		}
+		if err := json.NewEncoder(w).Encode(answer); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return "GITHUB_API_URL=" + server.URL
+}
+
+// TestReview plays the job of a pull request three times: with the right to
+// comment, again, and without the right.
+func TestReview(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds imglint: not with -short")
+	}
+	releases := release(t, built(t), intact)
+	p := &pullRequest{}
+	api := p.serve(t)
+	inputs := map[string]string{"image": "Dockerfile", "version": "v9.8.7", "review": "true"}
+	files := map[string]string{"Dockerfile": fixable, "gunicorn": elf}
+	play := func(env ...string) string {
+		r := newRunner(t, inputs, files)
+		if status := r.run(append(env, releases, api)...); status != 1 || r.output("verdict") != "fail" {
+			t.Errorf("exit status %d, verdict %s\n%s", status, r.output("verdict"), r.log.String())
+		}
+		r.said(false)
+		return r.log.String()
+	}
+	play()
+	if len(p.reviews) != 1 {
+		t.Fatalf("%d reviews", len(p.reviews))
+	}
+	comments, _ := p.reviews[0]["comments"].([]any)
+	comment, _ := comments[0].(map[string]any)
+	body, _ := comment["body"].(string)
+	if p.reviews[0]["commit_id"] != "c0ffee" || comment["path"] != "Dockerfile" || comment["line"] != 4.0 ||
+		!strings.Contains(body, "```suggestion\nCMD [\"gunicorn\", \"--bind\", \"0.0.0.0:8000\", \"app:app\"]\n```") {
+		t.Errorf("the review is %v", p.reviews[0])
+	}
+	p.comments = []map[string]string{{"body": body}}
+	if play(); len(p.reviews) != 1 {
+		t.Error("says the same again")
+	}
+	p.comments, p.readOnly = nil, true
+	if log := play(); !strings.Contains(log, "::warning title=imglint::the fixes are not on the pull request") || strings.Contains(log, "secret") {
+		t.Errorf("without the right it says %s", log)
+	}
+	inputs["review"] = "false"
+	if log := play("GITHUB_API_URL=http://127.0.0.1:1"); strings.Contains(log, "::warning") {
+		t.Errorf("unasked it says %s", log)
 	}
 }
 

@@ -35,6 +35,7 @@ var layers = map[string][]string{
 	"pkg/run/local/layers": {"pkg/probe/cage"},
 	"rules":                {"pkg/rule", "pkg/facts", "pkg/finding"},
 	"pkg/report":           {"pkg/facts", "pkg/finding"},
+	"pkg/review":           {"pkg/report"},
 	"pkg/ignore":           {"pkg/finding"},
 	"pkg/config":           {"pkg/finding", "pkg/ignore"},
 	"pkg/hook":             {},
@@ -44,7 +45,7 @@ var layers = map[string][]string{
 	},
 	"pkg/cli": {
 		"pkg/launch", "pkg/launch/sealed",
-		"pkg/config", "pkg/hook", "pkg/ignore", "pkg/facts", "pkg/finding", "pkg/lint", "pkg/manifest", "pkg/platform", "pkg/probe", "pkg/probe/embed", "pkg/report", "pkg/rule", "pkg/run",
+		"pkg/config", "pkg/hook", "pkg/ignore", "pkg/facts", "pkg/finding", "pkg/lint", "pkg/manifest", "pkg/platform", "pkg/probe", "pkg/probe/embed", "pkg/report", "pkg/review", "pkg/rule", "pkg/run",
 		"pkg/run/engine", "pkg/run/local", "rules",
 	},
 	"cmd/imglint": {"pkg/cli"},

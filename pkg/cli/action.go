@@ -43,6 +43,7 @@ func actionCommand(io IO) *cobra.Command {
 			if wrong := actionOutputs(io, document); wrong != nil {
 				return errors.Join(err, &statusError{ExitUnable, wrong})
 			}
+			actionReview(cmd.Context(), io, filepath.Join(dir, reviewName))
 			return err
 		},
 	}
@@ -54,6 +55,9 @@ func actionArguments(io IO, dir, document string) ([]string, error) {
 	args := []string{"--format", "github", "--format", "json=" + document}
 	if sarif := io.Getenv("INPUT_SARIF"); sarif != "" {
 		args = append(args, "--format", "sarif="+sarif)
+	}
+	if wantsReview(io) {
+		args = append(args, "--format", "review="+filepath.Join(dir, reviewName))
 	}
 	if images := strings.TrimSpace(io.Getenv("INPUT_IMAGE")); images != "" {
 		list := filepath.Join(dir, "images")

@@ -52,6 +52,7 @@ var Formats = []Format{
 	{Name: "junit", About: "a test report", All: junit},
 	{Name: "gitlab", About: "GitLab code quality", All: gitlab},
 	{Name: "markdown", About: "for comments and summaries", All: markdown},
+	{Name: "review", About: "a review of a GitHub pull request, with suggestions", All: review},
 	{Name: "html", About: "one page with pictures", All: page},
 }
 

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/imglint/imglint/pkg/finding"
 )
 
 func TestRepository(t *testing.T) {
@@ -145,19 +147,36 @@ func TestMarkdownEscapes(t *testing.T) {
 	}
 }
 
-// TestMarkdownIsBounded: GitHub takes no summary above 1 MiB.
+// TestMarkdownIsBounded: GitHub takes no summary above 1 MiB, and no comment
+// above 65,536 characters. One image that is too much alone is cut, not lost.
 func TestMarkdownIsBounded(t *testing.T) {
 	t.Parallel()
+	one := results(t)[0]
 	var many []Result
-	for one := results(t)[0]; len(many) < 2000; {
+	for len(many) < 2000 {
 		many = append(many, one)
 	}
-	var b bytes.Buffer
-	if err := Markdown(&b, many); err != nil {
-		t.Fatal(err)
-	}
-	if b.Len() > 1<<20 || !strings.Contains(b.String(), "more images are left out") {
-		t.Errorf("%d bytes", b.Len())
+	long := one
+	long.Findings = append([]finding.Finding{}, one.Findings...)
+	long.Findings[0].Evidence = []finding.Evidence{{Kind: "log", Text: strings.Repeat("x", maxSummary)}}
+	for name, c := range map[string]struct {
+		results []Result
+		write   func(io.Writer, []Result) error
+		limit   int
+		want    string
+	}{
+		"summary of many": {many, Markdown, 1 << 20, "more images left out"},
+		"comment of many": {many, func(w io.Writer, r []Result) error { return markdown(w, About{}, r) }, maxComment, "more images left out"},
+		"summary of one":  {[]Result{long}, Markdown, 1 << 20, "[loopback-bind]"},
+		"comment of one":  {[]Result{long}, func(w io.Writer, r []Result) error { return markdown(w, About{}, r) }, maxComment, "[loopback-bind]"},
+	} {
+		var b bytes.Buffer
+		if err := c.write(&b, c.results); err != nil {
+			t.Fatal(err)
+		}
+		if b.Len() > c.limit || !strings.Contains(b.String(), c.want) {
+			t.Errorf("%s: %d bytes, or no %q", name, b.Len(), c.want)
+		}
 	}
 }
 

@@ -36,6 +36,11 @@ func command(name string, data string, properties ...property) string {
 	return "::" + head + "::" + githubData.Replace(data) + "\n"
 }
 
+// Command is a workflow command with a title, a line for a GitHub job's log.
+func Command(name, data, title string) string {
+	return command(name, clean(data), property{"title", title})
+}
+
 // github writes a result for a GitHub job's log: the text in a group, then an
 // annotation for each finding.
 func github(w io.Writer, a About, r Result) error {

@@ -9,25 +9,45 @@ import (
 	"github.com/imglint/imglint/pkg/finding"
 )
 
-// maxMarkdown keeps a report within what GitHub takes as a step's summary
-// (1 MiB) and GitLab as a comment (1,000,000 characters).
-const maxMarkdown = 900_000
+// The most that GitHub takes of a comment, and of a step's summary (1 MiB).
+const (
+	maxMarkdown = 65_000
+	maxSummary  = 900_000
+)
 
-// markdown writes all results for a merge request, a comment or a job's
-// summary. Every text that comes from an image is escaped or in code.
+// markdown writes all results for a comment on a pull or merge request. Every
+// text that comes from an image is escaped or in code.
 func markdown(w io.Writer, _ About, results []Result) error {
+	return writeMarkdown(w, results, maxMarkdown)
+}
+
+// Markdown writes all results as a job's summary wants them.
+func Markdown(w io.Writer, results []Result) error { return writeMarkdown(w, results, maxSummary) }
+
+// writeMarkdown keeps to a limit: of images that are too much, the headline and
+// the causes are left; of more than that, their number.
+func writeMarkdown(w io.Writer, results []Result, limit int) error {
 	var b strings.Builder
 	if len(results) > 1 {
 		markdownTable(&b, results)
 	}
+	if b.Len() > limit/2 {
+		b.Reset()
+	}
 	for i, r := range results {
-		var one strings.Builder
-		markdownResult(&one, r)
-		if b.Len()+one.Len() > maxMarkdown {
-			fmt.Fprintf(&b, "\n%d more images are left out here, to keep this short.\n", len(results)-i)
-			break
+		var whole, brief strings.Builder
+		markdownResult(&whole, r)
+		markdownBrief(&brief, r)
+		switch {
+		case b.Len()+whole.Len() <= limit:
+			b.WriteString(whole.String())
+			continue
+		case b.Len()+brief.Len() <= limit:
+			b.WriteString(brief.String())
+			continue
 		}
-		b.WriteString(one.String())
+		fmt.Fprintf(&b, "\n%s left out here, to keep this short.\n", counted(len(results)-i, "more image"))
+		break
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write markdown: %w", err)
@@ -35,8 +55,13 @@ func markdown(w io.Writer, _ About, results []Result) error {
 	return nil
 }
 
-// Markdown writes all results as a job's summary wants them.
-func Markdown(w io.Writer, results []Result) error { return markdown(w, About{}, results) }
+// markdownBrief is a result without its evidence, fixes and timeline.
+func markdownBrief(b *strings.Builder, r Result) {
+	fmt.Fprintf(b, "### %s %s: %s\n\n", verdictSigns[r.Verdict], inlineCode(label(r)), verdictWord(r))
+	for _, f := range r.Findings {
+		fmt.Fprintf(b, "**%s** %s%s [%s](%s)\n\n", f.Severity, escapeMarkdown(placed(f.Place)), escapeMarkdown(f.Message), escapeMarkdown(f.Rule), ruleURL(f.Rule))
+	}
+}
 
 var verdictSigns = map[finding.Verdict]string{finding.Pass: "✅", finding.Fail: "❌", finding.Unknown: "❔"}
 
@@ -86,6 +111,22 @@ func markdownResult(b *strings.Builder, r Result) {
 }
 
 func markdownFinding(b *strings.Builder, f finding.Finding) {
+	markdownCause(b, f)
+	if f.Fix == nil {
+		return
+	}
+	block := ""
+	switch {
+	case f.Fix.Diff != "":
+		block = fenced("diff", f.Fix.Diff)
+	case f.Fix.Instruction != "":
+		block = fenced("Dockerfile", f.Fix.Instruction)
+	}
+	markdownFix(b, f, block)
+}
+
+// markdownCause is a finding without its fix.
+func markdownCause(b *strings.Builder, f finding.Finding) {
 	fmt.Fprintf(b, "**%s** %s%s [%s](%s)\n\n", f.Severity, escapeMarkdown(placed(f.Place)), escapeMarkdown(f.Message), escapeMarkdown(f.Rule), ruleURL(f.Rule))
 	for _, e := range f.Evidence {
 		fmt.Fprintf(b, "- %s %s\n", e.Kind, inlineCode(e.Text))
@@ -93,15 +134,13 @@ func markdownFinding(b *strings.Builder, f finding.Finding) {
 	if len(f.Evidence) > 0 {
 		b.WriteString("\n")
 	}
-	if f.Fix == nil {
-		return
-	}
+}
+
+// markdownFix is a finding's fix, with what to type in a block.
+func markdownFix(b *strings.Builder, f finding.Finding, block string) {
 	fmt.Fprintf(b, "Fix: %s\n", escapeMarkdown(f.Fix.Description))
-	switch {
-	case f.Fix.Diff != "":
-		b.WriteString("\n" + fenced("diff", f.Fix.Diff))
-	case f.Fix.Instruction != "":
-		b.WriteString("\n" + fenced("Dockerfile", f.Fix.Instruction))
+	if block != "" {
+		b.WriteString("\n" + block)
 	}
 	if f.Fix.Verified != nil && f.Fix.Proof != "" {
 		fmt.Fprintf(b, "\n%s: %s\n", capital(proofWord(f.Fix)), escapeMarkdown(f.Fix.Proof))

@@ -85,18 +85,24 @@ type (
 	}
 )
 
-// sarif writes one run an image: its automation id is the image's name without
-// the tag, so that code scanning compares builds of the same image.
+// maxRuns is what GitHub takes in one file ("SARIF support for code scanning",
+// validating your SARIF file); of more it takes none.
+const maxRuns = 20
+
+// sarif writes one run an image, or one for all of too many images.
 func sarif(w io.Writer, a About, results []Result) error {
 	doc := sarifLog{Schema: sarifSchema, Version: sarifVersion, Runs: []sarifRun{}}
 	ids := map[string]int{}
 	for _, r := range results {
-		run := sarifRunOf(a, r)
-		id := run.Automation.ID
-		if ids[id]++; ids[id] > 1 {
-			run.Automation.ID = fmt.Sprintf("%s%d/", id, ids[id])
+		if len(results) > maxRuns {
+			doc.Runs = append(doc.Runs, sarifRunOf(a, "imglint/", results))
+			break
 		}
-		doc.Runs = append(doc.Runs, run)
+		id := sarifID(r)
+		if ids[id]++; ids[id] > 1 {
+			id = fmt.Sprintf("%s%d/", id, ids[id])
+		}
+		doc.Runs = append(doc.Runs, sarifRunOf(a, id, []Result{r}))
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
@@ -107,36 +113,57 @@ func sarif(w io.Writer, a About, results []Result) error {
 	return nil
 }
 
-func sarifRunOf(a About, r Result) sarifRun {
-	ignored := ignoredOnly(r)
-	list := ruleList(a, []Result{r, ignored})
+func sarifRunOf(a About, id string, results []Result) sarifRun {
 	run := sarifRun{
-		Tool:        sarifTool{sarifDriver{Name: "imglint", Version: a.Version, URI: site, Rules: []sarifRule{}}},
-		Automation:  sarifAutomation{ID: sarifID(r)},
-		ColumnKind:  "unicodeCodePoints",
-		Invocations: []sarifInvocation{sarifInvocationOf(r)},
-		Results:     []sarifResult{},
-		Properties:  map[string]any{"image": r.Ref, "verdict": r.Verdict, "basis": r.Basis, "reason": r.Reason},
+		Tool:       sarifTool{sarifDriver{Name: "imglint", Version: a.Version, URI: site, Rules: []sarifRule{}}},
+		Automation: sarifAutomation{ID: id},
+		ColumnKind: "unicodeCodePoints",
+		Results:    []sarifResult{},
+	}
+	var everything []Result
+	for _, r := range results {
+		everything = append(everything, r, ignoredOnly(r))
 	}
 	index := map[string]int{}
-	for i, rule := range list {
+	for i, rule := range ruleList(a, everything) {
 		index[rule.ID] = i
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRuleOf(rule))
 	}
-	marks := fingerprints(r)
-	for i, f := range r.Findings {
-		result := sarifFinding(r, f, marks[i])
-		result.RuleIndex = index[f.Rule]
-		run.Results = append(run.Results, result)
+	images := []map[string]any{}
+	for _, r := range results {
+		run.Invocations = append(run.Invocations, sarifInvocationOf(r))
+		images = append(images, map[string]any{"image": r.Ref, "platform": platformOf(r), "verdict": r.Verdict, "basis": r.Basis, "reason": r.Reason})
+		run.Results = append(run.Results, sarifResults(r, index, len(results) > 1)...)
 	}
-	marks = fingerprints(ignored)
-	for i, f := range ignored.Findings {
-		result := sarifFinding(r, f, marks[i])
-		result.RuleIndex = index[f.Rule]
-		result.Suppressions = []sarifSuppression{suppression(r, r.Ignored[i])}
-		run.Results = append(run.Results, result)
+	run.Properties = map[string]any{"images": images}
+	if len(images) == 1 {
+		run.Properties = images[0]
 	}
 	return run
+}
+
+// sarifResults are an image's findings, then those that were left out; named:
+// each says which image it is about.
+func sarifResults(r Result, index map[string]int, named bool) []sarifResult {
+	var all []sarifResult
+	add := func(f finding.Finding, mark string, left ...sarifSuppression) {
+		result := sarifFinding(r, f, mark)
+		result.RuleIndex, result.Suppressions = index[f.Rule], left
+		if named {
+			result.Message.Text = label(r) + ": " + result.Message.Text
+		}
+		all = append(all, result)
+	}
+	marks := fingerprints(r)
+	for i, f := range r.Findings {
+		add(f, marks[i])
+	}
+	ignored := ignoredOnly(r)
+	marks = fingerprints(ignored)
+	for i, f := range ignored.Findings {
+		add(f, marks[i], suppression(r, r.Ignored[i]))
+	}
+	return all
 }
 
 // suppression says why a finding is left out elsewhere: in the source means in
@@ -149,7 +176,9 @@ func suppression(r Result, i Ignored) sarifSuppression {
 	return s
 }
 
-// sarifID ends in a slash: what stands before it is the category.
+// sarifID is the image's name without the tag, so that code scanning compares
+// builds of the same image. It ends in a slash: what stands before it is the
+// category.
 func sarifID(r Result) string {
 	id := "imglint/" + repository(r.Ref) + "/"
 	if r.Facts != nil && r.Facts.Target.Platform != "" {

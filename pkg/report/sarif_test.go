@@ -42,13 +42,20 @@ func TestSARIFFitsTheOfficialSchema(t *testing.T) {
 	t.Parallel()
 	s := officialSARIF(t)
 	format, _ := FindFormat("sarif")
-	for name, all := range map[string][]Result{"all": results(t), "none": nil, "hostile": hostile(t), "twice": append(results(t), results(t)...)} {
+	var many []Result
+	for len(many) <= maxRuns {
+		many = append(many, results(t)...)
+	}
+	for name, all := range map[string][]Result{"all": results(t), "none": nil, "many": many, "hostile": hostile(t), "twice": append(results(t), results(t)...)} {
 		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(write(t, format, all)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Validate(doc); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+		if runs := doc.(map[string]any)["runs"].([]any); len(runs) > maxRuns {
+			t.Errorf("%s: %d runs, GitHub takes %d", name, len(runs), maxRuns)
 		}
 		ids := map[string]bool{}
 		for _, run := range doc.(map[string]any)["runs"].([]any) {
@@ -94,6 +101,30 @@ func TestFingerprintsLast(t *testing.T) {
 	}
 }
 
+// TestTooManyRuns: nothing is lost when the images share one run, and each
+// finding says which image it is about.
+func TestTooManyRuns(t *testing.T) {
+	t.Parallel()
+	all := results(t)
+	one := sarifRunOf(about(), "imglint/", all)
+	var want, got []string
+	for _, r := range all {
+		for i, f := range r.Findings {
+			want = append(want, label(r)+" "+f.Rule+" "+fingerprints(r)[i])
+		}
+	}
+	for _, r := range one.Results {
+		name, _, _ := strings.Cut(r.Message.Text, ": ")
+		got = append(got, name+" "+one.Tool.Driver.Rules[r.RuleIndex].ID+" "+r.Fingerprints["imglintCause/v1"])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings (-of the images +in the run):\n%s", diff)
+	}
+	if len(one.Invocations) != len(all) {
+		t.Errorf("%d invocations for %d images", len(one.Invocations), len(all))
+	}
+}
+
 // TestIgnoredIsSuppressed: what the user left out is in SARIF with the reason,
 // so that code scanning closes the alert instead of losing it.
 func TestIgnoredIsSuppressed(t *testing.T) {
@@ -101,7 +132,7 @@ func TestIgnoredIsSuppressed(t *testing.T) {
 	r := results(t)[0]
 	r.Ignored = []Ignored{{Finding: r.Findings[1], Reason: "measured", From: "Dockerfile:4"}, {Finding: r.Findings[0], Reason: "later", From: ".imglint.yaml:3"}}
 	r.Findings = nil
-	run := sarifRunOf(about(), r)
+	run := sarifRunOf(about(), sarifID(r), []Result{r})
 	var got []string
 	for _, result := range run.Results {
 		rule := run.Tool.Driver.Rules[result.RuleIndex].ID
