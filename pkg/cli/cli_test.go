@@ -48,7 +48,7 @@ func TestWrongUsage(t *testing.T) {
 		"port":             {[]string{"--port", "70000", "app"}, "imglint: --port 70000: not a port, use 1 to 65535\n"},
 		"port word":        {[]string{"--port", "http", "app"}, `invalid argument "http" for "--port"`},
 		"path":             {[]string{"--path", "health", "app"}, `imglint: --path "health": a path starts with /` + "\n"},
-		"format":           {[]string{"--format", "yaml", "app"}, `imglint: --format "yaml": use text, json, jsonl, github, sarif, junit, gitlab, markdown or html` + "\n"},
+		"format":           {[]string{"--format", "yaml", "app"}, `imglint: --format "yaml": use text, json, jsonl, github, sarif, junit, gitlab, markdown, review or html` + "\n"},
 		"format file":      {[]string{"--format", "sarif=", "app"}, `imglint: --format "sarif=": name a file after the =` + "\n"},
 		"format folder":    {[]string{"--format", "sarif=/nonexistent/x", "app"}, "no such file or directory"},
 		"formats one out":  {[]string{"--format", "text", "--format", "json", "app"}, "imglint: --format json: two formats for standard output\n"},
@@ -103,7 +103,7 @@ func TestCommands(t *testing.T) {
 		"explain":   {[]string{"explain", "loopback-bind"}, "# loopback-bind\n"},
 		"version":   {[]string{"version"}, "imglint "},
 		"platforms": {[]string{"platforms"}, "aptible "},
-		"contract":  {[]string{"platforms", "kamal"}, "  path            /up  [source: proxy]\n"},
+		"contract":  {[]string{"platforms", "kamal"}, "  path                /up  [source: proxy]\n"},
 		"no claim":  {[]string{"platforms", "heroku"}, "  architectures            not documented\n"},
 		"help":      {[]string{"--help"}, "Exit status:"},
 	} {

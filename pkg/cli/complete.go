@@ -121,4 +121,4 @@ func (s *session) suggestions() []string {
 
 // commandNames are kept equal to the commands by a test: to ask for them here
 // would be a loop of initialisations.
-var commandNames = []string{"completion", "config", "explain", "help", "hook", "init", "platforms", "rules", "version"}
+var commandNames = []string{"cache", "completion", "config", "explain", "help", "hook", "init", "platforms", "rules", "version"}
