@@ -173,6 +173,7 @@ func left(t *testing.T) []string {
 		{"ps", "--all", "--quiet", "--filter", "label=dev.imglint"},
 		{"volume", "ls", "--quiet", "--filter", "label=dev.imglint"},
 		{"network", "ls", "--quiet", "--filter", "label=dev.imglint"},
+		{"image", "ls", "--quiet", "--filter", "label=dev.imglint"},
 	} {
 		out, err := docker(t, list...)
 		if err != nil {

@@ -32,7 +32,21 @@ type Run struct {
 	Healthcheck *CheckResult `json:"healthcheck,omitempty"`
 	// Blind lists what this way of running could not see, for a reader.
 	Blind []string `json:"blind,omitempty"`
+	// Way is how it was watched; "": it was not noted.
+	Way Way `json:"way,omitempty"`
 }
+
+// Way is how a run was watched: the ways see less and less.
+type Way string
+
+// The ways.
+const (
+	WayCell    Way = "cell"    // the probe started the program, on a network of imglint's own
+	WayAlone   Way = "alone"   // the probe started the program, on a network of the engine
+	WaySidecar Way = "sidecar" // the engine started the program, and a probe joined it afterwards
+	WayLogs    Way = "logs"    // only the log and the end were seen
+	WayLocal   Way = "local"   // the probe started the program, without an engine
+)
 
 // Stop is the reason why a run was ended.
 type Stop string

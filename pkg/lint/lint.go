@@ -209,6 +209,7 @@ type check struct {
 	facts    *facts.Facts
 	findings []finding.Finding
 	ignored  []finding.Finding
+	unseen   bool       // it was run, and nothing was seen but that it goes on
 	mismatch error      // why the image was not built from the Dockerfile at hand
 	record   Dockerfile // the one that the image's provenance holds
 	edits    *report.Edit

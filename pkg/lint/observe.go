@@ -67,18 +67,34 @@ func (c *check) start(ctx context.Context, o run.Observer, f *facts.Facts, spec 
 	if err != nil {
 		return nil, err
 	}
-	if r.Exit == nil && (r.Stopped == facts.StopLost || r.Stopped == facts.StopInterrupted) {
+	what := "a part of the run"
+	switch {
+	case r.Exit == nil && (r.Stopped == facts.StopLost || r.Stopped == facts.StopInterrupted):
 		why := fmt.Sprintf("the observation ended early (%s)", r.Stopped)
 		if len(r.Blind) > 0 {
 			why = r.Blind[0]
 		}
-		c.notChecked("what it does when it runs", "%s", why)
+		c.notChecked(wanted(spec), "%s", why)
 		return nil, ctx.Err()
+	case r.Exit == nil && r.Way == facts.WayLogs:
+		what = "whether it listens and answers"
 	}
 	for _, blind := range r.Blind {
-		c.notChecked("a part of the run", "%s", blind)
+		c.notChecked(what, "%s", blind)
+	}
+	if r.Exit == nil && r.Way == facts.WayLogs {
+		c.unseen = true // it runs: nothing more can be said of it
+		return nil, ctx.Err()
 	}
 	return &r, nil
+}
+
+// wanted is what a run is made to see.
+func wanted(spec run.Spec) string {
+	if spec.Wrapped {
+		return "what it leaves in the background"
+	}
+	return "what it does when it runs"
 }
 
 func (c *check) spec(f *facts.Facts) run.Spec {

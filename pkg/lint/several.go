@@ -144,6 +144,7 @@ func observeGroup(ctx context.Context, group []*check) error {
 	before := len(lead.facts.NotChecked)
 	defer func() {
 		for _, c := range group[1:] {
+			c.unseen = lead.unseen
 			c.facts.NotChecked = append(c.facts.NotChecked, lead.facts.NotChecked[before:]...)
 		}
 	}()

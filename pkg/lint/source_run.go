@@ -60,6 +60,7 @@ func (i *hereImage) Observe(ctx context.Context, spec run.Spec, w run.Watcher) (
 // one that was not finished: what was read of the image is said all the same.
 func observeHere(ctx context.Context, img *local.Image, spec run.Spec, w run.Watcher) (facts.Run, error) {
 	seen, err := img.Observe(ctx, spec, w)
+	seen.Way = facts.WayLocal
 	var doubt *local.InconclusiveError
 	switch {
 	case errors.As(err, &doubt):

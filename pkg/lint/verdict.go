@@ -12,7 +12,18 @@ func (c *check) result(ref string) report.Result {
 	r := report.Result{Ref: ref, Facts: c.facts, Findings: c.findings, NotChecked: c.facts.NotChecked, Edit: c.edits}
 	r.Verdict, r.Basis, r.Reason = verdict(c.facts, append(c.findings, c.ignored...), c.Static)
 	r.Findings, r.Ignored, r.Unused = c.graded(), c.left, c.unused
+	if c.unseen && c.facts.Run == nil {
+		r.Reason = unseenReason(r.Verdict)
+	}
 	return r
+}
+
+// unseenReason is for an image that ran without anything to be seen of it.
+func unseenReason(v finding.Verdict) string {
+	if v == finding.Fail {
+		return "the release health check will fail (read from the image: what it does when it runs could not be seen)"
+	}
+	return "it runs, and whether it listens and answers could not be seen"
 }
 
 // verdict tells whether the platform's check will pass. It passes only when

@@ -46,7 +46,7 @@ func runRole(args, self []string) (int, error) {
 		return cage.Keep(self)
 	case cage.RoleEnter:
 		return cage.Enter(addAddress)
-	case RoleCell, RoleInject, RoleWrap:
+	case RoleCell, RoleInject, RoleWrap, RoleBeside:
 	default:
 		return exitUsage, fmt.Errorf("%w: %q", errRole, args[0])
 	}
@@ -57,6 +57,8 @@ func runRole(args, self []string) (int, error) {
 	switch {
 	case args[0] == RoleCell:
 		return cell(cfg)
+	case args[0] == RoleBeside:
+		return beside(cfg)
 	case len(argv) == 0:
 		return exitUsage, errors.New("no program to run")
 	case args[0] == RoleInject:

@@ -16,6 +16,9 @@ const (
 	// RoleWrap: stay PID 1, run the program as a session leader whose parent
 	// is not PID 1, and watch what outlives it.
 	RoleWrap = "wrap"
+	// RoleBeside: watch a container whose network namespace this one has joined.
+	// The first frame is a beat, and times count from it.
+	RoleBeside = "beside"
 	// RoleObserve and RoleShim are used by the binary on itself.
 	RoleObserve = "observe"
 	RoleShim    = "shim"

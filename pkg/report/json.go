@@ -30,6 +30,7 @@ type Image struct {
 	Reason     string               `json:"reason,omitempty"`
 	Launch     *Launch              `json:"launch,omitempty"`
 	Prediction *Prediction          `json:"prediction,omitempty"`
+	Way        facts.Way            `json:"way,omitempty"` // how the run was watched
 	Listeners  []Listener           `json:"listeners"`
 	Timeline   []Mark               `json:"timeline"`
 	Findings   []finding.Finding    `json:"findings"`
@@ -134,6 +135,7 @@ func document(r Result) Image {
 	image.Launch = launch(f)
 	image.Prediction = prediction(f.Prediction)
 	if f.Run != nil {
+		image.Way = f.Run.Way
 		image.Listeners = append(image.Listeners, listeners(f.Run)...)
 		image.Timeline = append(image.Timeline, timeline(f.Run)...)
 	}

@@ -35,6 +35,9 @@ func (t *textWriter) trail(f *facts.Facts) {
 	if f.Run == nil {
 		return
 	}
+	if way := wayText(f.Run.Way); way != "" {
+		t.detail("seen", way)
+	}
 	t.detail("boot", chart(f.Run))
 	for _, mark := range timeline(f.Run) {
 		t.line("  %s %5.1fs  %s", t.style.paint(dim, "run   "), mark.At, clean(mark.Text))
@@ -43,6 +46,23 @@ func (t *textWriter) trail(f *facts.Facts) {
 
 func (t *textWriter) detail(label, text string) {
 	t.line("  %s %s", t.style.paint(dim, fmt.Sprintf("%-6s", label)), clean(text))
+}
+
+// wayText says how a run was watched, "" when that was not noted.
+func wayText(w facts.Way) string {
+	switch w {
+	case facts.WayCell:
+		return "from inside, from the first instant, on a network without a way out"
+	case facts.WayAlone:
+		return "from inside, from the first instant, on a network of the engine"
+	case facts.WaySidecar:
+		return "from a container that joined it after its start"
+	case facts.WayLogs:
+		return "by its log and its end only"
+	case facts.WayLocal:
+		return "from inside, from the first instant, without an engine"
+	}
+	return ""
 }
 
 func predicted(l facts.Listen) string {

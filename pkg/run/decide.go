@@ -56,6 +56,7 @@ type Decider struct {
 	mainExit  facts.Millis
 	lost      facts.Millis
 	exited    bool
+	unseen    bool // only the log and the end can be seen
 }
 
 // outcome is the last answer on an address and when its class first came.
@@ -107,6 +108,9 @@ func (d *Decider) Log(t facts.Millis) { d.logged = t }
 
 // Exit tells the decider that the container ended by itself.
 func (d *Decider) Exit() { d.exited = true }
+
+// Unseen tells the decider that only the log and the end can be seen.
+func (d *Decider) Unseen() { d.unseen = true }
 
 func (d *Decider) process(p facts.Process) {
 	if d.session == 0 || p.PID == 1 {
@@ -166,6 +170,9 @@ func (d *Decider) due() (facts.Millis, facts.Stop) {
 	if d.spec.Wrapped {
 		return due, stop
 	}
+	if d.unseen {
+		return min(facts.ToMillis(d.spec.Target.BootWindow), d.calm(0)), facts.StopQuiet
+	}
 	sooner := func(t facts.Millis, why facts.Stop) {
 		if t < due {
 			due, stop = t, why
@@ -198,118 +205,4 @@ func (d *Decider) settled() facts.Millis {
 		return max(d.settle, facts.ToMillis(wrappedStable))
 	}
 	return d.settle
-}
-
-// reachable reports whether others can connect to the listener over IPv4.
-func reachable(s facts.Socket) bool {
-	scope := s.Scope()
-	return s.Network == "tcp" && (scope == facts.ScopeAny || scope == facts.ScopeAddress)
-}
-
-// endpoint reports whether a reachable listener has the platform's port, with
-// its last outcome from outside.
-func (d *Decider) endpoint() (outcome, bool) {
-	port := d.spec.Target.Endpoint.Port
-	listens := slices.ContainsFunc(d.open, func(s facts.Socket) bool {
-		return s.Port == port && reachable(s)
-	})
-	if !listens {
-		return outcome{}, false
-	}
-	var last outcome
-	for key, o := range d.outcomes {
-		if int(key.Port()) == port && !key.Addr().IsLoopback() && o.since >= last.since {
-			last = o
-		}
-	}
-	return last, true
-}
-
-// spoken returns when the way the endpoint answers is certain not to change.
-func (d *Decider) spoken(o outcome) (facts.Millis, facts.Stop) {
-	switch o.answer.Class {
-	case facts.ClassOther, facts.ClassTLS:
-		return o.since + d.settle, facts.StopProof
-	case facts.ClassClosed, facts.ClassReset:
-		if d.expectsOther() {
-			return o.since + d.settle, facts.StopProof
-		}
-		return max(o.since, d.sockets, d.processes) + facts.ToMillis(closedStable), facts.StopProof
-	case facts.ClassHTTP:
-		// A 5xx is what a booting application answers; a redirect or a 404
-		// rarely becomes anything else.
-		if o.answer.Status < 500 {
-			return d.calm(o.since), facts.StopQuiet
-		}
-	}
-	return never, ""
-}
-
-// expectsOther reports whether the prediction says that the endpoint speaks
-// something other than HTTP.
-func (d *Decider) expectsOther() bool {
-	return slices.ContainsFunc(d.spec.Expect.Listens, func(l facts.Listen) bool {
-		known := l.Protocol != "" && l.Protocol != "http" && l.Protocol != "https"
-		return l.Network == "tcp" && l.Port == d.spec.Target.Endpoint.Port && known
-	})
-}
-
-func (d *Decider) changed() facts.Millis {
-	return max(d.sockets, d.processes, d.logged)
-}
-
-// calm returns when nothing changed for long enough. A log that never pauses
-// does not put it off for ever.
-func (d *Decider) calm(since facts.Millis) facts.Millis {
-	quiet := max(since, d.changed()) + facts.ToMillis(quietStable)
-	return min(quiet, max(since, d.sockets, d.processes)+facts.ToMillis(chattyStable))
-}
-
-// proved returns when all of a complete prediction was seen, and asked.
-func (d *Decider) proved() facts.Millis {
-	expect := d.spec.Expect
-	if !expect.Complete || len(expect.Listens) == 0 {
-		return never
-	}
-	for _, l := range expect.Listens {
-		if l.Network != "udp" && !d.seen(l) {
-			return never
-		}
-	}
-	due := d.sockets
-	for _, s := range d.open {
-		if s.Network != "tcp" {
-			continue
-		}
-		asked := never
-		for key, o := range d.outcomes {
-			if int(key.Port()) == s.Port {
-				asked = min(asked, o.since)
-			}
-		}
-		if asked == never {
-			return never
-		}
-		due = max(due, asked)
-	}
-	return due + d.settle
-}
-
-func (d *Decider) seen(l facts.Listen) bool {
-	return slices.ContainsFunc(d.open, func(s facts.Socket) bool {
-		if l.Network == "unix" {
-			return s.Network == "unix" && s.Path == l.Path
-		}
-		return s.Network == l.Network && l.Port != 0 && s.Port == l.Port &&
-			l.Scope != facts.ScopeUnknown && s.Scope() == l.Scope
-	})
-}
-
-// quiet returns when something that serves elsewhere was left alone for long
-// enough. Where nothing listens, only the window ends the run.
-func (d *Decider) quiet() facts.Millis {
-	if !slices.ContainsFunc(d.open, func(s facts.Socket) bool { return s.Network == "tcp" }) {
-		return never
-	}
-	return d.calm(0)
 }

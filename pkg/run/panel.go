@@ -149,6 +149,13 @@ func (p *panel) Exit() {
 	}
 }
 
+// Unseen tells that only the log and the end can be seen.
+func (p *panel) Unseen() {
+	for _, m := range p.members {
+		m.Unseen()
+	}
+}
+
 // Decide returns why the run is to be ended now, or "" and when to ask again.
 func (p *panel) Decide(now facts.Millis) (facts.Stop, facts.Millis) {
 	next, last := never, p.members[0]

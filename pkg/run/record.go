@@ -115,6 +115,14 @@ func (r *Record) Executed() bool {
 // Blind notes something that this way of running cannot see.
 func (r *Record) Blind(what string) { r.run.Blind = append(r.run.Blind, what) }
 
+// SetWay notes how the run is watched.
+func (r *Record) SetWay(w facts.Way) {
+	r.run.Way = w
+	if w == facts.WayLogs {
+		r.panel.Unseen()
+	}
+}
+
 // SetAddress notes the container's own address.
 func (r *Record) SetAddress(address string) { r.run.Address = address }
 

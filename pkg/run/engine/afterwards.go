@@ -65,10 +65,7 @@ func (s *session) moves(ctx context.Context) bool {
 
 // stirs reports whether a piece of output shows that the program did something.
 func (s *session) stirs(c chunk) bool {
-	if c.stream != "stdout" {
-		return len(c.data) > 0
-	}
-	log, events := s.decoder.Feed(c.data)
+	log, events := s.split(c)
 	for _, e := range events {
 		switch e.Kind {
 		case facts.EventBeat, facts.EventAnswer, facts.EventSignals:
@@ -76,7 +73,7 @@ func (s *session) stirs(c chunk) bool {
 			return true
 		}
 	}
-	return len(log) > 0 || len(c.data) == 0
+	return len(log) > 0 || len(c.data) == 0 && c.stream == "stdout"
 }
 
 // idle reads the program's output for as long as something else takes: a
@@ -88,9 +85,7 @@ func (s *session) idle(ctx context.Context, done <-chan struct{}) (ended bool) {
 		case <-done:
 			return false
 		case c := <-s.output:
-			if c.stream == "stdout" {
-				s.decoder.Feed(c.data)
-			}
+			s.split(c)
 		case <-s.end.end:
 			return true
 		case <-ctx.Done():

@@ -40,6 +40,9 @@ var deadlines = map[op]time.Duration{
 	"list":          10 * time.Second,
 	"list volumes":  10 * time.Second,
 	"remove volume": 20 * time.Second,
+	"import image":  time.Minute,
+	"list images":   10 * time.Second,
+	"remove image":  20 * time.Second,
 }
 
 // api is the only holder of the Docker client, so that no operation can go

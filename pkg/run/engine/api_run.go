@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"io"
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
@@ -36,15 +35,4 @@ func (a *api) execState(ctx context.Context, execID string) (container.ExecInspe
 	return call(ctx, a, "exec", func(ctx context.Context, c *client.Client) (container.ExecInspect, error) {
 		return c.ContainerExecInspect(ctx, execID)
 	})
-}
-
-// save returns an image as docker save writes it.
-func (a *api) save(ctx context.Context, id string) (io.ReadCloser, error) {
-	body, cancel, err := stream(ctx, a, "save", func(ctx context.Context, c *client.Client) (io.ReadCloser, error) {
-		return c.ImageSave(ctx, []string{id})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &patientReader{body, cancel, deadlines["save"]}, nil
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"archive/tar"
 	"bufio"
 	"bytes"
 	"context"
@@ -217,24 +216,6 @@ func probeArgv(role string, c probe.Config) ([]string, error) {
 		return nil, fmt.Errorf("encode probe configuration: %w", err)
 	}
 	return []string{probePath, role, base64.StdEncoding.EncodeToString(config)}, nil
-}
-
-// probeTar packs the probe as engines take files.
-func probeTar(binary func(goarch string) ([]byte, error), goarch string) ([]byte, error) {
-	content, err := binary(goarch)
-	if err != nil {
-		return nil, &Error{Kind: KindProbe, Err: err, Text: fmt.Sprintf("no probe for linux/%s: %v", goarch, err)}
-	}
-	var buf bytes.Buffer
-	w := tar.NewWriter(&buf)
-	header := &tar.Header{Name: "probe", Mode: 0o755, Size: int64(len(content)), Typeflag: tar.TypeReg}
-	if err := w.WriteHeader(header); err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(content); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), w.Close()
 }
 
 // demultiplex splits an attached stream in two until it ends.

@@ -1,8 +1,9 @@
 // Package engine reads and runs images on a container engine that speaks the
 // Docker API. It is the only user of the Docker client.
 //
-// Nothing but labelled containers and their anonymous volumes ever exists on
-// the engine, and all of it is removed again.
+// Nothing but labelled containers, their anonymous volumes and, where nothing
+// else is possible, an image of the probe is made on the engine, and all of it
+// is removed again.
 package engine
 
 import (
@@ -40,6 +41,8 @@ type Engine struct {
 	// see serial.
 	cells serial
 	swept chan error
+
+	sidecars probeImage
 }
 
 // Connect finds the engine, checks that it answers, and begins to remove what
@@ -104,5 +107,5 @@ func (e *Engine) Close(ctx context.Context) error {
 	case err = <-e.swept:
 	case <-ctx.Done(): // what is left is swept by the next run
 	}
-	return errors.Join(err, e.api.client.Close())
+	return errors.Join(err, e.removeProbeImage(ctx), e.api.client.Close())
 }

@@ -57,9 +57,12 @@ func hung(host, op string, after time.Duration) *Error {
 // explain turns the client's error for an operation into an *Error. What the
 // caller's own context says comes first.
 func explain(ctx, parent context.Context, host string, o op, err error) error {
+	var known *Error
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &known):
+		return err
 	case parent.Err() != nil:
 		return context.Cause(parent)
 	case errors.Is(context.Cause(ctx), errDeadline) || errors.Is(err, context.DeadlineExceeded):
@@ -91,6 +94,8 @@ func gone(err error) bool {
 	return cerrdefs.IsNotFound(err) ||
 		cerrdefs.IsConflict(err) && strings.Contains(err.Error(), "already in progress")
 }
+
+func isConflict(err error) bool { return isKind(err, KindRefused) && cerrdefs.IsConflict(err) }
 
 // sentence returns the engine's own words.
 func sentence(err error) string {

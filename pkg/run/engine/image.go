@@ -20,7 +20,9 @@ type Image struct {
 	cell   *cell // nil when nothing is started
 	strict *cell // made when a run wants low ports to be root's; nil until then
 	copies *copies
-	runs   sync.Mutex // one run at a time: they share the cell's network
+	runs   sync.Mutex  // one run at a time: they share the cell's network
+	ways   []facts.Way // those that may be possible, nil: all
+	why    error       // why those before are not
 
 	discards sync.WaitGroup
 	mu       sync.Mutex
@@ -88,7 +90,7 @@ func (im *Image) Close(ctx context.Context) error {
 
 // discard removes a run's container in the background; the next run waits
 // for it, because the two would share a network.
-func (im *Image) discard(ctx context.Context, id string) {
+func (im *Image) discard(ctx context.Context, id, role string) {
 	gone := make(chan struct{})
 	im.mu.Lock()
 	im.leaving = gone
@@ -97,7 +99,7 @@ func (im *Image) discard(ctx context.Context, id string) {
 		defer close(gone)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupPatience)
 		defer cancel()
-		if err := im.engine.remove(ctx, id, roleTarget); err != nil {
+		if err := im.engine.remove(ctx, id, role); err != nil {
 			im.mu.Lock()
 			defer im.mu.Unlock()
 			im.faults = append(im.faults, fmt.Errorf("remove container %.12s: %w", id, err))

@@ -90,12 +90,24 @@ func makeImage(t testing.TB, e *Engine, changes []string, nodes ...node) string 
 	id := importImage(t, e.api.client, pack(t, all), changes)
 	made.byKey[key] = id
 	if made.client == nil {
-		made.client, err = client.NewClientWithOpts(client.WithHost(e.Host()), client.WithAPIVersionNegotiation())
-		if err != nil {
-			t.Fatal(err)
-		}
+		made.client = outlasting(t)
 	}
 	return id
+}
+
+// outlasting is a client of the engine itself: a test may use one behind a
+// socket of its own.
+func outlasting(t testing.TB) *client.Client {
+	t.Helper()
+	at, err := hostSurroundings().resolve("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := at.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func importImage(t testing.TB, c *client.Client, rootfs io.Reader, changes []string) string {

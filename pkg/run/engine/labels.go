@@ -21,7 +21,9 @@ const (
 const (
 	roleCell   = "cell"
 	roleTarget = "target"
+	roleAlone  = "alone" // a target with a network of its own
 	roleFiles  = "files"
+	roleProbe  = "probe" // a sidecar, and the image that it is made of
 )
 
 // owner identifies a process of imglint.

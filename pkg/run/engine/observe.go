@@ -10,9 +10,6 @@ import (
 	"github.com/imglint/imglint/pkg/run"
 )
 
-// blindWithoutCell is what cannot be said of a run on a network with others.
-const blindWithoutCell = "the container ran on the engine's own network, because a cell could not be made: %v"
-
 // Observe starts the image and watches it; see run.Observer. An empty
 // Spec.Image is this image.
 func (im *Image) Observe(ctx context.Context, spec run.Spec, w run.Watcher) (facts.Run, error) {
@@ -24,27 +21,52 @@ func (im *Image) Observe(ctx context.Context, spec run.Spec, w run.Watcher) (fac
 	if spec.Limits == (run.Limits{}) {
 		spec.Limits = run.DefaultLimits
 	}
-	t := target{image: im, spec: spec}
-	var why error
-	t.cell, why = im.usableCell(ctx, spec.Target.PrivilegedPorts == facts.No)
-	if isKind(why, KindHung) || ctx.Err() != nil {
-		return facts.Run{}, fmt.Errorf("run image %q: %w", im.facts.Ref, why)
-	}
-	seen, err := t.observe(ctx, w, why)
-	if err == nil && wantsPrivileges(seen) {
-		t.gains = true
-		seen, err = t.observe(ctx, w, why)
-	}
+	seen, err := im.tryWays(ctx, spec, w)
 	if err != nil {
 		err = fmt.Errorf("run image %q: %w", im.facts.Ref, err)
 	}
 	return seen, err
 }
 
-// usableCell returns the cell, or nil and why there is none.
+// tryWays makes the run in the first way that is possible. What was found
+// impossible is not tried again for the image's other runs.
+func (im *Image) tryWays(ctx context.Context, spec run.Spec, w run.Watcher) (facts.Run, error) {
+	if im.ways == nil {
+		im.ways = ways
+	}
+	for {
+		t := &target{image: im, spec: spec, way: im.ways[0], why: im.why}
+		seen, err := t.try(ctx, w)
+		if err == nil || ctx.Err() != nil || t.executed || !impossible(err) || len(im.ways) == 1 {
+			return seen, err
+		}
+		im.ways, im.why = im.ways[1:], err
+	}
+}
+
+// try makes the run in one way, and once more where the program wants what
+// imglint forbids.
+func (t *target) try(ctx context.Context, w run.Watcher) (seen facts.Run, err error) {
+	if t.spec.Wrapped && unchanged(t.way) {
+		return facts.Run{Way: t.way, Stopped: facts.StopInterrupted, Blind: []string{fmt.Sprintf(blindWrapped, t.why)}}, nil
+	}
+	if t.way == facts.WayCell {
+		if t.cell, err = t.image.usableCell(ctx, t.strict()); err != nil {
+			return facts.Run{}, err
+		}
+	}
+	seen, err = t.observe(ctx, w)
+	if err == nil && wantsPrivileges(seen) {
+		t.gains = true
+		seen, err = t.observe(ctx, w)
+	}
+	return seen, err
+}
+
+// usableCell returns the cell, or why there is none.
 func (im *Image) usableCell(ctx context.Context, strict bool) (*cell, error) {
 	if im.cell == nil {
-		return nil, fmt.Errorf("the image was opened for reading only")
+		return nil, errReadOnly
 	}
 	c := im.cell
 	if strict {
@@ -73,16 +95,18 @@ func wantsPrivileges(seen facts.Run) bool {
 	return false
 }
 
-// observe makes one run. The cause says why there is no cell.
-func (t target) observe(ctx context.Context, w run.Watcher, cause error) (facts.Run, error) {
+// observe makes one run.
+func (t *target) observe(ctx context.Context, w run.Watcher) (seen facts.Run, err error) {
 	t.nonce = rand.Text()
 	im, record := t.image, run.NewRecord(t.spec, w)
-	if t.cell == nil {
-		record.Blind(fmt.Sprintf(blindWithoutCell, cause))
+	record.SetWay(t.way)
+	if blind := blindFrom(t.way, t.why); blind != "" {
+		record.Blind(blind)
 	}
+	defer func() { t.executed = t.executed || record.Executed() }()
 	id, err := t.create(ctx)
 	if id != "" {
-		defer im.discard(ctx, id)
+		defer im.discard(ctx, id, t.role())
 	}
 	if err != nil {
 		return refused(record, err)
@@ -98,14 +122,14 @@ func (t target) observe(ctx context.Context, w run.Watcher, cause error) (facts.
 	if err := t.start(ctx, id); err != nil {
 		return refused(record, err)
 	}
-	if err := s.locate(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return facts.Run{}, err
 	}
 	return s.watch(ctx)
 }
 
 // start starts the container; one that owns a network, alone.
-func (t target) start(ctx context.Context, id string) error {
+func (t *target) start(ctx context.Context, id string) error {
 	e := t.image.engine
 	if t.cell == nil {
 		e.cells.Lock()

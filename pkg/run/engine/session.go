@@ -33,30 +33,39 @@ type chunk struct {
 
 // session is the watching of one started container.
 type session struct {
-	target  target
+	target  *target
+	beside  *sidecar // nil: the program's own output has the frames
 	id      string
 	record  *run.Record
 	decoder *probe.Decoder
 	output  chan chunk
 	end     waiting
 	news    <-chan events.Message
+	done    chan struct{} // closed by release
 	closers []func()
 
 	base    time.Time // when the program was executed
 	silent  time.Time // when the output ended
+	missed  error     // why a sidecar could not join
 	killed  bool      // the kernel killed something for memory
 	ordered bool      // somebody ended the container through the engine
 }
 
 // prepare registers for everything that will happen, before it does.
-func (t target) prepare(ctx context.Context, id string, record *run.Record) (s *session, err error) {
+func (t *target) prepare(ctx context.Context, id string, record *run.Record) (_ *session, err error) {
 	api := t.image.engine.api
-	s = &session{target: t, id: id, record: record, decoder: probe.NewDecoder(t.nonce), output: make(chan chunk)}
+	s := &session{target: t, id: id, record: record, decoder: probe.NewDecoder(t.nonce), output: make(chan chunk), done: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			s.release()
 		}
 	}()
+	if t.way == facts.WaySidecar {
+		if s.beside, err = t.newSidecar(ctx, id); err != nil {
+			return nil, err
+		}
+		s.closers = append(s.closers, func() { s.beside.close(ctx) })
+	}
 	var stop context.CancelFunc
 	if s.end, stop, err = api.wait(ctx, id); err != nil {
 		return nil, err
@@ -71,9 +80,8 @@ func (t target) prepare(ctx context.Context, id string, record *run.Record) (s *
 	if err != nil {
 		return nil, err
 	}
-	done := make(chan struct{})
-	s.closers = append(s.closers, conn.Close, func() { close(done) })
-	go s.pump(conn, done)
+	s.closers = append(s.closers, conn.Close, func() { close(s.done) })
+	go s.pump(conn, "stdout")
 	return s, nil
 }
 
@@ -104,21 +112,29 @@ func (w sink) Write(p []byte) (int, error) {
 
 // pump reads the output for as long as there is any: a program whose output
 // nobody reads stands still.
-func (s *session) pump(conn types.HijackedResponse, done <-chan struct{}) {
-	stdout := sink{"stdout", s.output, done}
-	stderr := sink{"stderr", s.output, done}
+func (s *session) pump(conn types.HijackedResponse, name string) {
+	stdout := sink{name, s.output, s.done}
+	stderr := sink{"stderr", s.output, s.done}
 	_ = demultiplex(conn, stdout, stderr) // an early end shows by what is missing
 	_, _ = stdout.Write(nil)
 }
 
-// locate learns the container's own address.
-func (s *session) locate(ctx context.Context) error {
+// begin notes what is known of a container that has just been started, and has
+// it joined where it runs unchanged.
+func (s *session) begin(ctx context.Context) error {
 	s.base = time.Now()
-	if c := s.target.cell; c != nil {
-		s.record.SetAddress(c.address)
+	t := s.target
+	if unchanged(t.way) {
+		s.record.Event(facts.Event{Kind: facts.EventExec, PID: 1, Argv: t.spec.Argv})
+	}
+	if s.beside != nil {
+		s.beside.start(ctx, s.base, s.pump)
+	}
+	if t.cell != nil {
+		s.record.SetAddress(t.cell.address)
 		return nil
 	}
-	address, err := s.target.image.engine.api.address(ctx, s.id)
+	address, err := t.image.engine.api.address(ctx, s.id)
 	s.record.SetAddress(address)
 	return err
 }
@@ -145,6 +161,8 @@ func (s *session) watch(ctx context.Context) (facts.Run, error) {
 			s.take(c)
 		case m := <-s.news:
 			s.incident(m)
+		case err := <-s.beside.told():
+			s.joined(err)
 		case end := <-s.end.end:
 			timer.Stop()
 			return s.ended(ctx, int(end.StatusCode))
@@ -160,23 +178,23 @@ func (s *session) watch(ctx context.Context) (facts.Run, error) {
 	}
 }
 
-// take records a piece of output.
+// take records a piece of output. The end of a sidecar's is the observer's;
+// that of the program comes from the engine.
 func (s *session) take(c chunk) {
-	if len(c.data) == 0 {
+	switch {
+	case len(c.data) > 0:
+	case c.stream == streamFrames:
+		s.record.Event(facts.Event{T: s.now(), Kind: facts.EventLost})
+		return
+	default:
 		s.silent = c.at
 		return
 	}
-	var seen []facts.Event
-	if c.stream == "stdout" {
-		c.data, seen = s.decoder.Feed(c.data)
+	log, events := s.split(c)
+	for _, e := range events {
+		s.record.Event(s.place(e, c.at))
 	}
-	for _, e := range seen {
-		if e.Kind == facts.EventExec {
-			s.base = c.at
-		}
-		s.record.Event(e)
-	}
-	s.record.Write(max(0, facts.ToMillis(c.at.Sub(s.base))), c.stream, c.data)
+	s.record.Write(max(0, facts.ToMillis(c.at.Sub(s.base))), c.stream, log)
 }
 
 // ended finishes a run whose container ended by itself.
@@ -186,6 +204,7 @@ func (s *session) ended(ctx context.Context, code int) (facts.Run, error) {
 	if !s.silent.IsZero() && s.silent.Before(at) {
 		at = s.silent
 	}
+	s.unjoined(true)
 	if !s.record.Executed() {
 		ended := s.record.Finish(facts.StopLost, 0, nil)
 		return facts.Run{}, &Error{Kind: KindProbe, Text: fmt.Sprintf(
@@ -250,6 +269,7 @@ func (s *session) stopped(ctx context.Context, stop facts.Stop) (facts.Run, erro
 	if state.State != nil && !state.State.Running {
 		return s.ended(ctx, s.code(ctx, state.State))
 	}
+	s.unjoined(false)
 	seen := s.record.Finish(stop, took, nil)
 	return s.afterwards(ctx, seen)
 }

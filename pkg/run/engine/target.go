@@ -23,21 +23,25 @@ const afterWindow = 10 * time.Minute
 type target struct {
 	image *Image
 	spec  run.Spec
-	cell  *cell // nil: it has the engine's default network, and a probe of its own
+	way   facts.Way
+	cell  *cell // nil: it has a network of the engine's
 	nonce string
+	why   error // why no better way is possible
 	// gains lets the program gain privileges, as by sudo.
 	gains bool
+	// executed: the program was, so that no other way is to be tried.
+	executed bool
 }
 
 // create makes the container, ready to start.
-func (t target) create(ctx context.Context) (string, error) {
+func (t *target) create(ctx context.Context) (string, error) {
 	e := t.image.engine
 	config, host, err := t.config()
 	if err != nil {
 		return "", err
 	}
 	id, err := e.api.create(ctx, config, host)
-	if err != nil || t.cell != nil {
+	if err != nil || t.way != facts.WayAlone {
 		return id, err
 	}
 	binary, err := e.probe()
@@ -47,18 +51,43 @@ func (t target) create(ctx context.Context) (string, error) {
 	return id, err
 }
 
-func (t target) config() (*container.Config, *container.HostConfig, error) {
-	labels := t.image.engine.owner.labels(roleTarget, t.spec.LongestWindow()+afterWindow)
-	argv, err := t.argv()
+// role is that of its container.
+func (t *target) role() string {
+	if t.cell == nil {
+		return roleAlone
+	}
+	return roleTarget
+}
+
+func (t *target) config() (*container.Config, *container.HostConfig, error) {
+	labels := t.image.engine.owner.labels(t.role(), t.spec.LongestWindow()+afterWindow)
 	config := &container.Config{
 		Image:        t.spec.Image,
-		Entrypoint:   argv,
 		Env:          mergeEnv(t.spec.Target.Env, t.spec.Env),
 		User:         t.spec.User,
 		Labels:       labels,
 		Healthcheck:  noHealthcheck(),
 		AttachStdout: true, AttachStderr: true,
 	}
+	host := t.host()
+	if unchanged(t.way) {
+		config.Entrypoint, config.Cmd = overrides(t.image.facts.Config, t.spec.Argv)
+		host.NetworkMode = container.NetworkMode(t.image.engine.opts.Network)
+		return config, host, nil
+	}
+	if isRoot(t.user()) {
+		// The observer keeps it, to tell whose sockets are those of processes
+		// that changed their user; the program does not get it.
+		host.CapAdd = []string{"SYS_PTRACE"}
+	}
+	t.join(host, labels)
+	var err error
+	config.Entrypoint, err = t.argv()
+	return config, host, err
+}
+
+// host is what all ways give the program.
+func (t *target) host() *container.HostConfig {
 	limits := t.spec.Limits
 	host := &container.HostConfig{
 		Binds: t.spec.Volumes,
@@ -77,20 +106,33 @@ func (t target) config() (*container.Config, *container.HostConfig, error) {
 		// start as root, then chown, setuid and bind low ports.
 		CapDrop: []string{"MKNOD", "NET_RAW"},
 	}
-	if isRoot(t.user()) {
-		// The observer keeps it, to tell whose sockets are those of processes
-		// that changed their user; the program does not get it.
-		host.CapAdd = []string{"SYS_PTRACE"}
-	}
 	if !t.gains {
 		host.SecurityOpt = []string{"no-new-privileges"}
 	}
-	t.join(host, labels)
-	return config, host, err
+	if t.cell == nil && t.strict() && t.way != facts.WayLogs {
+		host.Sysctls = map[string]string{lowPorts: "1024"}
+	}
+	return host
+}
+
+// strict reports whether ports below 1024 are root's.
+func (t *target) strict() bool { return t.spec.Target.PrivilegedPorts == facts.No }
+
+// overrides are what is to be changed of an image so that argv runs: nothing,
+// its CMD, or both.
+func overrides(c facts.Config, argv []string) (entrypoint, cmd []string) {
+	if slices.Equal(c.Argv(), argv) {
+		return nil, nil
+	}
+	n := len(c.Entrypoint)
+	if n > 0 && len(argv) > n && slices.Equal(c.Entrypoint, argv[:n]) {
+		return nil, argv[n:]
+	}
+	return argv, nil
 }
 
 // join gives the target its network and the probe.
-func (t target) join(host *container.HostConfig, labels map[string]string) {
+func (t *target) join(host *container.HostConfig, labels map[string]string) {
 	if t.cell == nil {
 		host.NetworkMode = container.NetworkMode(t.image.engine.opts.Network)
 		host.Mounts = []mount.Mount{probeMount(labels)}
@@ -101,7 +143,7 @@ func (t target) join(host *container.HostConfig, labels map[string]string) {
 }
 
 // argv is the probe's command line with the program's behind it.
-func (t target) argv() ([]string, error) {
+func (t *target) argv() ([]string, error) {
 	requests := t.spec.Requests()
 	config := probe.Config{
 		Nonce:    t.nonce,
@@ -121,7 +163,7 @@ func (t target) argv() ([]string, error) {
 	return slices.Concat(argv, []string{"--"}, t.spec.Argv), err
 }
 
-func (t target) user() string {
+func (t *target) user() string {
 	if t.spec.User != "" {
 		return t.spec.User
 	}

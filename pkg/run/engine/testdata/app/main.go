@@ -24,6 +24,11 @@ func main() {
 		fmt.Fprintln(os.Stderr, strings.Join(args[1:], " "))
 		code, _ := strconv.Atoi(args[0])
 		os.Exit(code)
+	case "later": // CODE WORDS
+		time.Sleep(time.Second)
+		fmt.Fprintln(os.Stderr, strings.Join(args[1:], " "))
+		code, _ := strconv.Atoi(args[0])
+		os.Exit(code)
 	case "daemonize": // ADDRESS
 		daemonize(args[0])
 	case "eat":
