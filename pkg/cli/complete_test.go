@@ -80,77 +80,132 @@ func TestCompleteImages(t *testing.T) {
 	}
 }
 
-// TestShells loads the completions into the shells and presses Tab where the
-// shell lets a program do that.
+// TestShells loads the completions into the shells, each in a real terminal,
+// and presses Tab.
 func TestShells(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.Symlink(os.Args[0], filepath.Join(dir, "imglint")); err != nil {
-		t.Skip(err)
-	}
-	for shell, script := range map[string]string{
-		"bash": `source "$1"; COMP_WORDS=(imglint explain loopb); COMP_CWORD=2; COMP_LINE="imglint explain loopb"; COMP_POINT=${#COMP_LINE}
-			_get_comp_words_by_ref() { cur=loopb; prev=explain; words=("${COMP_WORDS[@]}"); cword=2; }
-			__start_imglint; printf '%s\n' "${COMPREPLY[@]}"`,
-		"zsh":  `autoload -U compinit && compinit -u -D; source "$1"; (( $+functions[_imglint] )) && imglint __complete explain loopb`,
-		"fish": `source $argv[1]; complete --do-complete 'imglint explain loopb'`,
+	screen := newTmux(t)
+	for shell, c := range map[string]struct{ start, load string }{
+		"bash": {"bash --norc --noprofile", "PS1='%% '; source <(imglint completion bash)"},
+		"zsh":  {"zsh -f", "PS1='%%%% '; autoload -U compinit; compinit -u -D; source <(imglint completion zsh)"},
+		"fish": {"fish --no-config", "function fish_prompt; echo '%% '; end; imglint completion fish | source"},
 	} {
 		t.Run(shell, func(t *testing.T) {
 			if _, err := exec.LookPath(shell); err != nil {
 				t.Skipf("needs %s", shell)
 			}
-			status, completion, errs := call(t, nil, "completion", shell)
-			if status != ExitClean {
-				t.Fatalf("completion %s: %s", shell, errs)
-			}
-			file := filepath.Join(dir, shell)
-			if err := os.WriteFile(file, []byte(completion), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			args := []string{"-c", script, shell, file}
-			if shell == "fish" {
-				args = []string{"-c", script, file}
-			}
-			cmd := exec.Command(shell, args...)
-			cmd.Env = append(os.Environ(), asImglint+"=1", "PATH="+dir+":"+os.Getenv("PATH"), "HOME="+dir)
-			out, err := cmd.CombinedOutput()
-			if err != nil || !strings.Contains(string(out), "loopback-bind") {
-				t.Errorf("%v: %s", err, out)
+			window := screen.open(t, 100, 40, c.start)
+			window.line(strings.ReplaceAll(c.load, "%%", "%"))
+			window.line("echo loa''ded")
+			window.wait("\nloaded\n")
+			for typed, want := range map[string]string{
+				"imglint explain loopb":                 "imglint explain loopback-bind",
+				"imglint --platform kam":                "imglint --platform kamal",
+				"imglint --fail-on=warn":                "imglint --fail-on=warning",
+				"imglint hook unin":                     "imglint hook uninstall",
+				"imglint --ignore loopback-bind --fail": "imglint --ignore loopback-bind --fail-on",
+			} {
+				window.keys("-l", typed)
+				window.keys("Tab")
+				window.wait(want)
+				window.keys("C-u")
 			}
 		})
 	}
 }
 
-// TestTerminal looks at imglint in a real terminal.
-func TestTerminal(t *testing.T) {
+// tmux is a terminal multiplexer of the test's own, where imglint is this program.
+type tmux struct {
+	dir  string
+	next int
+}
+
+func newTmux(t *testing.T) *tmux {
+	t.Helper()
 	if _, err := exec.LookPath("tmux"); err != nil {
 		t.Skip("needs tmux")
 	}
-	dir := t.TempDir()
-	socket := filepath.Join(dir, "tmux")
-	tmux := func(args ...string) string {
-		cmd := exec.Command("tmux", append([]string{"-S", socket, "-f", "/dev/null"}, args...)...)
-		cmd.Env = append(os.Environ(), asImglint+"=1", "TERM=xterm-256color", "LC_ALL=C.UTF-8", "NO_COLOR=")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("tmux %v: %v\n%s", args, err, out)
-		}
-		return string(out)
+	dir, err := os.MkdirTemp("", "imglint-tmux-*")
+	if err != nil {
+		t.Fatal(err)
 	}
+	m := &tmux{dir: dir}
+	t.Cleanup(func() {
+		m.command("kill-server").Run() // fails if no window was opened
+		// The shells write their history while they end.
+		waitFor(t, "gone", func() string {
+			if err := os.RemoveAll(dir); err != nil {
+				return err.Error()
+			}
+			return "gone"
+		})
+	})
+	if err := os.Symlink(os.Args[0], filepath.Join(dir, "imglint")); err != nil {
+		t.Skip(err)
+	}
+	return m
+}
+
+func (m *tmux) command(args ...string) *exec.Cmd {
+	cmd := exec.Command("tmux", append([]string{"-S", filepath.Join(m.dir, "socket"), "-f", "/dev/null"}, args...)...)
+	cmd.Env = append(os.Environ(), asImglint+"=1", "TERM=xterm-256color", "LC_ALL=C.UTF-8", "NO_COLOR=", "HOME="+m.dir, "PATH="+m.dir+":"+os.Getenv("PATH"))
+	return cmd
+}
+
+// window is one terminal.
+type window struct {
+	*tmux
+	t    *testing.T
+	name string
+}
+
+func (m *tmux) open(t *testing.T, width, height int, command string) window {
+	t.Helper()
+	m.next++
+	w := window{m, t, fmt.Sprintf("w%d", m.next)}
+	w.do("new-session", "-d", "-s", w.name, "-x", fmt.Sprint(width), "-y", fmt.Sprint(height), command)
+	return w
+}
+
+func (w window) do(args ...string) string {
+	w.t.Helper()
+	out, err := w.command(args...).CombinedOutput()
+	if err != nil {
+		w.t.Fatalf("tmux %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+func (w window) keys(keys ...string) {
+	w.t.Helper()
+	w.do(append([]string{"send-keys", "-t", w.name}, keys...)...)
+}
+
+func (w window) line(text string) {
+	w.t.Helper()
+	w.keys("-l", text)
+	w.keys("Enter")
+}
+
+// wait waits for a text and returns the screen, with its colours.
+func (w window) wait(text string) string {
+	w.t.Helper()
+	return waitFor(w.t, text, func() string { return w.do("capture-pane", "-p", "-e", "-S", "-200", "-t", w.name) })
+}
+
+// TestTerminal looks at imglint in a real terminal.
+func TestTerminal(t *testing.T) {
+	screen := newTmux(t)
 	for _, width := range []int{50, 100} {
-		name := fmt.Sprintf("w%d", width)
-		tmux("new-session", "-d", "-s", name, "-x", fmt.Sprint(width), "-y", "70",
-			fmt.Sprintf("'%s' explain loopback-bind; echo; echo the end; sleep 60", os.Args[0]))
-		defer exec.Command("tmux", "-S", socket, "kill-session", "-t", name).Run()
-		screen := waitFor(t, "the end", func() string { return tmux("capture-pane", "-p", "-e", "-S", "-200", "-t", name) })
-		if !strings.Contains(screen, "\x1b[1mloopback-bind") {
-			t.Errorf("width %d: the heading is not bold: %.300q", width, screen)
+		shown := screen.open(t, width, 70, "imglint explain loopback-bind; echo; echo the end; sleep 60").wait("the end")
+		if !strings.Contains(shown, "\x1b[1mloopback-bind") {
+			t.Errorf("width %d: the heading is not bold: %.300q", width, shown)
 		}
 		want := "reports a server that listens on\n"
 		if width == 100 {
 			want = "reports a server that listens on 127.0.0.1, ::1 or localhost only.\n"
 		}
-		if !strings.Contains(escapes.ReplaceAllString(screen, ""), want) {
-			t.Errorf("width %d: is not set for it:\n%s", width, escapes.ReplaceAllString(screen, ""))
+		if !strings.Contains(escapes.ReplaceAllString(shown, ""), want) {
+			t.Errorf("width %d: is not set for it:\n%s", width, escapes.ReplaceAllString(shown, ""))
 		}
 	}
 }

@@ -96,7 +96,7 @@ func newRoot(io IO) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	f.register(root)
 	completions(root)
-	root.AddCommand(explainCommand(io), rulesCommand(io), versionCommand(io), platformsCommand(io), configCommand(io), initCommand(io), hookCommand(io), cacheCommand(io), actionCommand(io))
+	root.AddCommand(explainCommand(io), rulesCommand(io), versionCommand(io), platformsCommand(io), configCommand(io), initCommand(io), hookCommand(io), cacheCommand(io), completionCommand(io), actionCommand(io))
 	return root
 }
 
