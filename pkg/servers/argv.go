@@ -120,9 +120,13 @@ func interpreted(base string, argv []facts.Word) []programName {
 	return nil
 }
 
-// scriptName turns node_modules/next/dist/bin/next into next.
+// scriptName turns node_modules/next/dist/bin/next into next, and what Nuxt
+// builds into the name of its server.
 func scriptName(interpreter, file string) string {
 	name := path.Base(file)
+	if interpreter == "node" && strings.HasSuffix("/"+file, "/.output/server/index.mjs") {
+		return "nitro server"
+	}
 	if interpreter == "node" && strings.Contains(file, "node_modules/") {
 		return strings.TrimSuffix(name, path.Ext(name))
 	}

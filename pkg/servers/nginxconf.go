@@ -3,7 +3,6 @@ package servers
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"strings"
 )
@@ -80,7 +79,7 @@ func (p *nginxParser) included(pattern string) ([]directive, error) {
 	files := []string{pattern}
 	if strings.ContainsAny(pattern, "*?[") {
 		var err error
-		if files, err = p.glob(pattern); err != nil {
+		if files, err = p.run.glob(pattern); err != nil {
 			return nil, fmt.Errorf("%s was not listed: %w", pattern, err)
 		}
 	}
@@ -98,31 +97,6 @@ func (p *nginxParser) included(pattern string) ([]directive, error) {
 		all = append(all, part...)
 	}
 	return all, nil
-}
-
-// glob lists files; fs.Glob would hide that a directory was not examined.
-func (p *nginxParser) glob(pattern string) ([]string, error) {
-	dir, base := path.Split(pattern)
-	if strings.ContainsAny(dir, "*?[") {
-		return nil, errors.New("a directory is a pattern")
-	}
-	if p.run.files == nil {
-		return nil, errors.New("not examined")
-	}
-	entries, err := fs.ReadDir(p.run.files, strings.Trim(dir, "/"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var files []string
-	for _, e := range entries {
-		if ok, err := path.Match(base, e.Name()); ok && err == nil && !strings.HasPrefix(e.Name(), ".") {
-			files = append(files, dir+e.Name())
-		}
-	}
-	return files, nil
 }
 
 type nginxToken struct {

@@ -119,7 +119,7 @@ func TestPredict(t *testing.T) {
 		{name: "flask in a module", cmd: words("python -m flask --app x run -p 80"), listens: "127.0.0.1:80", daemon: "no"},
 		{name: "flask, .flaskenv", cmd: words("flask run"), files: map[string]string{"/app/.flaskenv": "FLASK_RUN_PORT=1"}, listens: "127.0.0.1:5000 ?", daemon: "no", why: ".flaskenv"},
 		{name: "uvicorn on an IPv6 address", cmd: words("uvicorn --host :: a:app"), listens: ":::8000(6)", daemon: "no"},
-		{name: "vite, a configuration", cmd: words("npx vite"), files: map[string]string{"/app/vite.config.ts": "export default { server: { host: true } }"}, listens: "localhost:5173 ?", daemon: "no", why: "vite.config.ts"},
+		{name: "vite, a configuration", cmd: words("npx vite"), files: map[string]string{"/app/vite.config.ts": "export default { server: { host: true } }"}, listens: ":::5173", daemon: "no"},
 		{name: "vite --host", cmd: words("vite --host --port 80"), files: map[string]string{"/app/vite.config.ts": "x"}, listens: ":::80", daemon: "no"},
 		{name: "next from node_modules", cmd: words("node node_modules/next/dist/bin/next start"), listens: ":::3000", daemon: "no"},
 		{name: "node", cmd: words("node server.js"), listens: "?", why: "code"},

@@ -151,22 +151,27 @@ func TestTraps(t *testing.T) {
 	for _, tt := range append(append([]trap{}, appServerTraps...), daemonTraps...) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			root := image(tt.files)
-			l := launch.Follow(facts.Config{Cmd: tt.cmd, WorkingDir: "/app"}, tt.env, root)
-			p := servers.Predict(l, root)
-			if got := spell(p); tt.listens != "-" && got != tt.listens {
-				t.Errorf("listens on %q, want %q (%s)", got, tt.listens, p.Why)
-			}
-			ends := l.Ends + p.Ends + p.Interactive
-			if p.Daemonizes != tt.daemon && !tt.ends && tt.listens != "?" {
-				t.Errorf("Daemonizes = %q (%s), want %q", p.Daemonizes, p.DaemonWhy, tt.daemon)
-			}
-			if (ends != "") != tt.ends {
-				t.Errorf("ends: %q, want %v", ends, tt.ends)
-			}
-			if all := strings.Join([]string{p.Why, p.DaemonWhy, ends, l.Why}, "|"); !strings.Contains(all, tt.why) {
-				t.Errorf("says %q, want %q in it", all, tt.why)
-			}
+			tt.check(t)
 		})
+	}
+}
+
+func (tt trap) check(t *testing.T) {
+	t.Helper()
+	root := image(tt.files)
+	l := launch.Follow(facts.Config{Cmd: tt.cmd, WorkingDir: "/app"}, tt.env, root)
+	p := servers.Predict(l, root)
+	if got := spell(p); tt.listens != "-" && got != tt.listens {
+		t.Errorf("listens on %q, want %q (%s)", got, tt.listens, p.Why)
+	}
+	ends := l.Ends + p.Ends + p.Interactive
+	if p.Daemonizes != tt.daemon && !tt.ends && tt.listens != "?" {
+		t.Errorf("Daemonizes = %q (%s), want %q", p.Daemonizes, p.DaemonWhy, tt.daemon)
+	}
+	if (ends != "") != tt.ends {
+		t.Errorf("ends: %q, want %v", ends, tt.ends)
+	}
+	if all := strings.Join([]string{p.Why, p.DaemonWhy, ends, l.Why}, "|"); !strings.Contains(all, tt.why) {
+		t.Errorf("says %q, want %q in it", all, tt.why)
 	}
 }

@@ -1,0 +1,116 @@
+package servers
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// maxConfFiles and maxConfDepth bound what is read of an image for one server.
+const (
+	maxConfFiles = 40
+	maxConfDepth = 8
+)
+
+// confLine is one line of a configuration, and where it stands.
+type confLine struct {
+	text string // without blanks around
+	file string
+	line int
+}
+
+func (l confLine) from() string { return fmt.Sprintf("%s:%d", l.file, l.line) }
+
+// confLines reads a configuration of lines. What include finds in a line, a
+// file or a pattern, is read in its place; names are relative to the main
+// file's directory. Empty lines and comments that start with # are left out.
+func (run *invocation) confLines(file string, include *regexp.Regexp) ([]confLine, error) {
+	r := lineReader{run: run, include: include, dir: path.Dir(file)}
+	return r.read(file, 0)
+}
+
+type lineReader struct {
+	run     *invocation
+	include *regexp.Regexp // group 1 is the name
+	dir     string
+	files   int
+}
+
+func (r *lineReader) read(file string, depth int) ([]confLine, error) {
+	r.files++
+	if r.files > maxConfFiles || depth > maxConfDepth {
+		return nil, errors.New("there are too many configuration files")
+	}
+	text, err := r.run.read(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s may decide and was not read: %w", file, err)
+	}
+	var all []confLine
+	for i, line := range strings.Split(text, "\n") {
+		l := confLine{strings.TrimSpace(line), file, i + 1}
+		if l.text == "" || l.text[0] == '#' {
+			continue
+		}
+		m := r.include.FindStringSubmatch(l.text)
+		if m == nil {
+			all = append(all, l)
+			continue
+		}
+		included, err := r.included(m[1], depth)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, included...)
+	}
+	return all, nil
+}
+
+func (r *lineReader) included(name string, depth int) ([]confLine, error) {
+	if !path.IsAbs(name) {
+		name = path.Join(r.dir, name)
+	}
+	names := []string{name}
+	if strings.ContainsAny(name, "*?[") {
+		var err error
+		if names, err = r.run.glob(name); err != nil {
+			return nil, fmt.Errorf("%s was not listed: %w", name, err)
+		}
+	}
+	var all []confLine
+	for _, name := range names {
+		lines, err := r.read(name, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, lines...)
+	}
+	return all, nil
+}
+
+// glob lists files; fs.Glob would hide that a directory was not examined.
+func (run *invocation) glob(pattern string) ([]string, error) {
+	dir, base := path.Split(pattern)
+	if strings.ContainsAny(dir, "*?[") {
+		return nil, errors.New("a directory is a pattern")
+	}
+	if run.files == nil {
+		return nil, errors.New("not examined")
+	}
+	entries, err := fs.ReadDir(run.files, strings.Trim(dir, "/"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		if ok, err := path.Match(base, e.Name()); ok && err == nil && !strings.HasPrefix(e.Name(), ".") {
+			files = append(files, dir+e.Name())
+		}
+	}
+	return files, nil
+}
