@@ -99,6 +99,11 @@ var configured = []trap{
 	{name: "octane", cmd: words("php artisan octane:start --server=swoole"), listens: "127.0.0.1:8000", daemon: "no"},
 	{name: "minio", cmd: words("minio server /data"), listens: ":::9000 ?", daemon: "no", why: "console"},
 	{name: "storybook", cmd: words("storybook dev"), listens: "?", why: "free port"},
+	{name: "fastapi run --port", cmd: words("fastapi run --port 80"), env: []string{"PORT=9"}, listens: "0.0.0.0:80", daemon: "no"},
+	{name: "fastapi run", cmd: words("fastapi run main.py"), listens: "0.0.0.0:8000", daemon: "no"},
+	{name: "fastapi dev with PORT", cmd: words("fastapi dev"), env: []string{"PORT=9"}, listens: "127.0.0.1:8000 ?", why: "PORT"},
+	{name: "nats", cmd: words("nats-server -js -p 4333"), listens: "0.0.0.0:4333", daemon: "no"},
+	{name: "nats with a file", cmd: words("nats-server -c n.conf"), listens: "0.0.0.0:4222 ?", why: "file"},
 	{name: "mongos", cmd: words("mongos"), listens: "?"},
 }
 
