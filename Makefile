@@ -113,6 +113,11 @@ reproduce: snapshot
 	$(MAKE) snapshot
 	diff .cache/checksums.first dist/checksums.txt
 
+# Go's checksum database pins it, as it does goreleaser.
+.PHONY: workflows
+workflows: go
+	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.7 .github/workflows/*.yml
+
 # What is generated for readers: rule pages, help, man pages.
 .PHONY: docs
 docs: go

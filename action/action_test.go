@@ -46,6 +46,7 @@ type runner struct {
 	temp      string
 	inputs    map[string]string
 	env       []string
+	path      string                       // where the runner put the action
 	steps     map[string]map[string]string // outputs
 	log       strings.Builder
 }
@@ -61,7 +62,7 @@ func newRunner(t *testing.T, inputs map[string]string, files map[string]string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &runner{t: t, workspace: t.TempDir(), temp: t.TempDir(), inputs: map[string]string{}, steps: map[string]map[string]string{}}
+	r := &runner{t: t, path: "..", workspace: t.TempDir(), temp: t.TempDir(), inputs: map[string]string{}, steps: map[string]map[string]string{}}
 	if err := yaml.Unmarshal(text, &r.action); err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ func (r *runner) evaluate(text string) string {
 				return value
 			}
 		case strings.Join(words, ".") == "github.action_path":
-			path, err := filepath.Abs("..")
+			path, err := filepath.Abs(r.path)
 			if err != nil {
 				r.t.Fatal(err)
 			}
@@ -491,6 +492,30 @@ func TestInstall(t *testing.T) {
 				t.Errorf("said %q, want %q in it", r.log.String(), c.says)
 			}
 		})
+	}
+}
+
+// TestPinned: of an action that is pinned to a release's commit, action/version
+// tells which release to run.
+func TestPinned(t *testing.T) {
+	t.Parallel()
+	version := strings.TrimSpace(read(t, "version"))
+	if !regexp.MustCompile(`^(source|v\d+\.\d+\.\d+)$`).MatchString(version) {
+		t.Errorf("action/version is %q", version)
+	}
+	r := newRunner(t, nil, nil)
+	r.path = t.TempDir()
+	if err := os.Mkdir(filepath.Join(r.path, "action"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"version": "v9.8.7\n", "install": read(t, "install")} {
+		if err := os.WriteFile(filepath.Join(r.path, "action", name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program := "#!/bin/sh\necho the release, called with $1\n"
+	if status := r.run(release(t, []byte(program), intact)); status != 0 || !strings.Contains(r.log.String(), "the release, called with version") || !strings.Contains(r.log.String(), "the release, called with action") {
+		t.Errorf("exit status %d, said %s", status, r.log.String())
 	}
 }
 
