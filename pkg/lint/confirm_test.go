@@ -76,10 +76,11 @@ func (f fixture) confirm(t *testing.T, e *engine.Engine) {
 	}
 	o.service = services[0]
 	c := &check{Options: o, image: img, watch: quiet{}}
-	if err := c.do(t.Context()); err != nil {
-		t.Fatal(err)
+	c.facts = c.collect()
+	r := sole(conclude(t.Context(), ref, append([]*check{c}, c.others()...), began))
+	if r.Err != nil {
+		t.Fatal(r.Err)
 	}
-	r := c.result(ref)
 	seen := *c.facts
 	seen.Took = facts.ToMillis(time.Since(began))
 	seen.Image.Ref = strings.TrimPrefix(ref, "imglint-fixtures/case:")

@@ -173,11 +173,15 @@ func decodeFacts(t *testing.T, text string) *facts.Facts {
 // judged does what comes after collecting.
 func judged(o Options, f *facts.Facts, static bool) report.Result {
 	o.Static = static
-	c := &check{Options: o, facts: f}
-	c.judge()
-	c.mark()
-	c.place()
-	r := c.result(f.Image.Ref)
+	first := &check{Options: o, facts: f}
+	var results []report.Result
+	for _, c := range append([]*check{first}, first.others()...) {
+		c.judge()
+		c.mark()
+		c.place()
+		results = append(results, c.result(f.Image.Ref))
+	}
+	r := joined(results)
 	r.Took = f.Took.Duration()
 	return r
 }

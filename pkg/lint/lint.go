@@ -94,6 +94,7 @@ type Options struct {
 
 	service platform.Service // the line that a check is about
 	probe   *manifest.Probe  // the one that it is about; nil: there is none
+	asIs    bool             // the config holds what all of these say about the command
 }
 
 // Dockerfile is the file that the image may have been built from.
@@ -168,14 +169,35 @@ func (l *Linter) Lint(ctx context.Context, ref string, w Watcher) (result report
 	secrets := newRedactor(l.Options.Env)
 	c := &check{Options: l.Options, image: img, watch: discreet{w, secrets}}
 	c.service = services[0]
-	if err := c.do(ctx); err != nil {
-		result.Err = err
-		return result
+	c.located = l.placed(ctx, img, []*platform.Platform{c.Platform})
+	c.facts = c.collect()
+	if others := c.others(); len(others) > 0 {
+		result = sole(conclude(ctx, ref, append([]*check{c}, others...), began))
+	} else {
+		result = c.alone(ctx, ref, began)
 	}
-	c.facts.Took = facts.ToMillis(time.Since(began))
-	result = c.result(ref)
+	if result.Facts != nil && c.service.Name != "" {
+		idle(&result)
+	}
 	redact(secrets, &result)
 	return result
+}
+
+// sole is the one result of a conclusion, or of what kept from it.
+func sole(results []report.Result, err error) report.Result {
+	if err != nil {
+		return report.Result{Verdict: finding.Unknown, Err: err}
+	}
+	return results[0]
+}
+
+// alone takes a check that shares nothing to its end.
+func (c *check) alone(ctx context.Context, ref string, began time.Time) report.Result {
+	if err := c.do(ctx); err != nil {
+		return report.Result{Ref: ref, Verdict: finding.Unknown, Err: err}
+	}
+	c.facts.Took = facts.ToMillis(time.Since(began))
+	return c.result(ref)
 }
 
 // open asks the sources in turn. When none has the image, the error says what
@@ -213,21 +235,27 @@ type check struct {
 	mismatch error      // why the image was not built from the Dockerfile at hand
 	record   Dockerfile // the one that the image's provenance holds
 	edits    *report.Edit
+	located  *location // nil: not looked for yet
+	further  bool      // it is about a further port of the check before it
+	brief    bool      // it is the trial of a fix
 }
 
 func (c *check) do(ctx context.Context) error {
-	c.facts = collect(c.image.Facts(), c.image.Files(), c.Options)
-	located := make(chan *facts.Dockerfile, 1)
-	go func() { located <- c.locate(ctx) }()
+	located := make(chan *location, 1)
+	if c.located != nil {
+		located <- c.located
+	} else {
+		go func() { located <- c.location(ctx) }()
+	}
 	if err := c.observe(ctx); err != nil {
 		<-located
 		return err
 	}
-	c.facts.Dockerfile = <-located
+	c.at(<-located)
 	c.judge()
 	c.hedge()
-	if c.Prove {
-		c.prove(ctx)
+	if err := proveAll(ctx, []*check{c}, new(int)); err != nil {
+		return err
 	}
 	c.mark()
 	c.place()
@@ -241,9 +269,24 @@ func (c *check) judge() {
 	c.quote()
 }
 
+// collect does the static half for the check.
+func (c *check) collect() *facts.Facts {
+	o := c.Options
+	if c.located != nil {
+		o.Overrides.Order = exposeOrder(c.located.dockerfile)
+	}
+	f := collect(c.image.Facts(), c.image.Files(), o)
+	if o.Platform.Release != nil {
+		f.NotChecked = append(f.NotChecked, beforeRelease(c.image.Files(), o.Platform)...)
+	}
+	return f
+}
+
 // collect does the static half: what will run and what it will listen on.
 func collect(img facts.Image, files fs.FS, o Options) *facts.Facts {
-	img.Config = asService(o.overridden(img.Config), o.service)
+	if !o.asIs {
+		img.Config = asService(o.overridden(img.Config), o.service)
+	}
 	f := &facts.Facts{Image: img, Target: o.Platform.Target(img, o.Overrides)}
 	if f.Target.Service = o.service.Name; f.Target.Service != "" {
 		f.Target.Env = o.Platform.ServiceEnv(f.Target.Env, o.service)

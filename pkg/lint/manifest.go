@@ -41,9 +41,9 @@ func (l *Linter) lintWorkload(ctx context.Context, img Image, ref string, w Watc
 }
 
 // deployed are the options with which a manifest's container is started and
-// asked as one of its probes does. Fixes are not tried: they are for another file.
+// asked as one of its probes does.
 func (o Options) deployed(probe *manifest.Probe) Options {
-	o.Prove, o.probe = false, probe
+	o.probe = probe
 	o.Env = append(slices.Clone(o.Workload.Env), o.Env...)
 	o.User = cmp.Or(o.User, o.Workload.User)
 	o.Limits.Memory = cmp.Or(o.Workload.Memory, o.Limits.Memory)
@@ -94,10 +94,10 @@ func deploy(f *facts.Facts, o Options) {
 	if w == nil {
 		return
 	}
-	if w.Entrypoint != nil {
+	if w.Entrypoint != nil && !o.asIs {
 		f.Image.Config.Entrypoint = w.Entrypoint
 	}
-	if w.Cmd != nil {
+	if w.Cmd != nil && !o.asIs {
 		f.Image.Config.Cmd = w.Cmd
 	}
 	f.Workload = &facts.Workload{Title: w.Title, User: w.User}

@@ -3,11 +3,54 @@ package lint
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/imglint/imglint/pkg/dockerfile"
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/finding"
 )
+
+// location is what locate found out.
+type location struct {
+	dockerfile *facts.Dockerfile // nil: the image was not built from the one at hand
+	mismatch   error
+	// file is the Dockerfile that counts, record the one of the provenance.
+	file, record Dockerfile
+}
+
+func (c *check) location(ctx context.Context) *location {
+	own := *c // what locate notes down is handed over whole
+	d := own.locate(ctx)
+	return &location{d, own.mismatch, own.Dockerfile, own.record}
+}
+
+// at takes over a location.
+func (c *check) at(l *location) {
+	c.located = l
+	c.facts.Dockerfile, c.mismatch, c.Dockerfile, c.record = l.dockerfile, l.mismatch, l.file, l.record
+}
+
+// exposeOrder lists the tcp ports in the order of a Dockerfile's EXPOSE, as
+// far as they are numbers.
+func exposeOrder(d *facts.Dockerfile) []int {
+	if d == nil {
+		return nil
+	}
+	var order []int
+	for _, i := range d.Fields[finding.FieldExpose] {
+		words := strings.Fields(i.Text)
+		for _, word := range words[min(1, len(words)):] {
+			port, err := facts.ParsePort(word)
+			if err != nil {
+				return order // a variable or a range: what comes first is not known any more
+			}
+			if port.Protocol == "tcp" {
+				order = append(order, port.Number)
+			}
+		}
+	}
+	return order
+}
 
 // locate finds out whether the image was built from the Dockerfile at hand;
 // nil if not.

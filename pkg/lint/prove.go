@@ -19,32 +19,68 @@ const (
 	proofLeast  = 15 * time.Second
 )
 
-// prove runs the image with the fixes of all its errors together.
-func (c *check) prove(ctx context.Context) {
-	r, ok := c.image.(Runnable)
-	change, _ := c.fixes()
-	if !ok || c.facts.Run == nil || change.Empty() {
-		return
+// proveAll runs the image with the fixes of all errors of a check together;
+// checks whose fixes come to the same start share it.
+func proveAll(ctx context.Context, checks []*check, starts *int) error {
+	of := map[*check]*check{}
+	var trials []*check
+	for _, c := range checks {
+		if t, ok := c.trial(); ok {
+			of[t] = c
+			trials = append(trials, t)
+		}
 	}
-	c.watch.Doing("trying the fix")
+	for _, group := range groups(trials) {
+		of[group[0]].watch.Doing("trying the fix")
+		err := observeGroup(ctx, group, starts)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for _, t := range group {
+			of[t].tried(t, err)
+		}
+	}
+	return nil
+}
+
+// trial is the check of the image with its fixes; false: there is nothing to try.
+func (c *check) trial() (*check, bool) {
+	_, ok := c.image.(Runnable)
+	change, _ := c.fixes()
+	if !c.Prove || !ok || c.facts.Run == nil || change.Empty() {
+		return nil, false
+	}
 	img := c.facts.Image
 	img.Config = apply(img.Config, change)
-	options := c.Options
-	options.Entrypoint, options.Command = nil, nil // the change holds them already
-	f := collect(img, c.image.Files(), options)
+	t := &check{Options: c.Options, image: c.image, watch: c.watch, located: c.located, brief: true}
+	t.asIs = true // the change holds what was typed and what a Procfile says
+	if t.Workload != nil {
+		t.Env = append(slices.Clone(t.Env), change.Env...)
+	}
+	t.facts = collect(img, c.image.Files(), t.Options)
+	target := &t.facts.Target
+	if c.further && slices.Contains(target.Endpoint.Others, c.facts.Target.Endpoint.Port) {
+		target.Endpoint = c.facts.Target.Endpoint
+	}
 	longest := max(proofLeast, proofFactor*c.facts.Run.Took.Duration())
-	f.Target.BootWindow = min(f.Target.BootWindow, longest)
-	spec := c.spec(f)
-	spec.Brief = true
-	again, err := c.start(ctx, r, f, spec)
+	target.BootWindow = min(target.BootWindow, longest)
+	return t, true
+}
+
+// tried takes the outcome of a trial over. A fix that could not be tried
+// stays unverified.
+func (c *check) tried(t *check, err error) {
+	if t.facts.Run != nil {
+		c.facts.Proof = c.weigh(t.facts)
+		return
+	}
+	why := ""
 	if err != nil {
-		c.notChecked("whether the fix works", "%v", err)
+		why = err.Error()
+	} else if n := len(t.facts.NotChecked); n > 0 {
+		why = t.facts.NotChecked[n-1].Why
 	}
-	if again == nil {
-		return // a fix that could not be tried stays unverified
-	}
-	f.Run = again
-	c.facts.Proof = c.weigh(f)
+	c.notChecked("whether the fix works", "%s", why)
 }
 
 // mark writes the proof's outcome on the fixes that it tried.

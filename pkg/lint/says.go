@@ -3,6 +3,7 @@ package lint
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,13 +11,15 @@ import (
 	"github.com/imglint/imglint/pkg/finding"
 )
 
-// quote adds to the first error what the user will read on the platform.
+// quote adds to the first error what it rests on and what the user will read
+// on the platform.
 func (c *check) quote() {
 	for i := range c.findings {
 		f := &c.findings[i]
 		if f.Severity != finding.Error {
 			continue
 		}
+		c.doubt(f)
 		target := c.facts.Target
 		words := cmp.Or(target.Says[f.Rule], target.Says[""])
 		if words != "" {
@@ -33,8 +36,14 @@ func fill(words string, f *facts.Facts) string {
 		words = strings.ReplaceAll(words, "<p>", strconv.Itoa(port))
 		words = strings.ReplaceAll(words, "<port>", strconv.Itoa(port))
 	}
+	words = strings.ReplaceAll(words, "<path>", f.Target.Probe.Path)
 	if f.Run == nil {
 		return words
+	}
+	for _, e := range slices.Backward(f.Run.Answers(f.Target.Endpoint.Port)) {
+		if e.Answer.Status != 0 && !e.Answer.Loopback() {
+			words = strings.ReplaceAll(words, "<n>", strconv.Itoa(e.Answer.Status))
+		}
 	}
 	for _, l := range f.Run.Open() {
 		if l.Network == "tcp" {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -77,8 +78,14 @@ func (c *check) elsewhere(f *finding.Finding) bool {
 	return true
 }
 
-// neverListens is the rule whose finding is no fault of a service without an endpoint.
+// neverListens is the rule whose finding is no fault of a service without an
+// endpoint; nor are those about its port.
 const neverListens = "never-listens"
+
+var aboutEndpoint = []string{neverListens, "missing-expose", "empty-expose", "udp-only-expose"}
+
+// withEndpoint are the names of services that surely have one.
+var withEndpoint = []string{"web", "cmd"}
 
 // merged makes one result of those of an image's services: a release fails if
 // one of them does. Which services have an endpoint is not in the image, so
@@ -111,20 +118,50 @@ var weight = map[finding.Verdict]int{finding.Unknown: 1, finding.Pass: 2, findin
 // idle turns the error of a service that listens nowhere into a note: it may
 // have no endpoint.
 func idle(r *report.Result) {
+	if r.Facts == nil || r.Facts.Target.Service == "" || slices.Contains(withEndpoint, r.Facts.Target.Service) || listens(r.Facts.Run) {
+		return
+	}
 	var silent *finding.Finding
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		switch {
 		case f.Severity != finding.Error:
-		case f.Rule != neverListens:
+		case !slices.Contains(aboutEndpoint, f.Rule):
 			return
-		default:
+		case silent == nil || f.Rule == neverListens:
 			silent = f
 		}
 	}
-	if silent != nil {
-		silent.Severity = finding.Note
-		silent.Message += "; a service without an endpoint need not"
-		r.Verdict, r.Reason = finding.Unknown, "it listens nowhere, which is right for a service without an endpoint"
+	if silent == nil {
+		return
 	}
+	r.Findings = slices.DeleteFunc(r.Findings, func(f finding.Finding) bool {
+		return f.Severity == finding.Error && f.Rule != silent.Rule
+	})
+	silent = &r.Findings[slices.IndexFunc(r.Findings, func(f finding.Finding) bool { return f.Severity == finding.Error })]
+	silent.Severity = finding.Note
+	silent.Message += "; a service without an endpoint need not"
+	r.Verdict, r.Reason = finding.Unknown, "it listens nowhere, which is right for a service without an endpoint: that one is not checked"
+}
+
+// listens reports whether anything in the container waits for connections.
+func listens(r *facts.Run) bool {
+	return r != nil && slices.ContainsFunc(r.Listeners(), func(l facts.Listener) bool { return l.Network == "tcp" })
+}
+
+// beforeRelease says which commands of the image's release file are not run.
+func beforeRelease(files fs.FS, p *platform.Platform) []finding.NotChecked {
+	name, commands, err := p.BeforeRelease(files)
+	switch {
+	case errors.Is(err, facts.ErrNotExamined):
+		return nil
+	case err != nil:
+		return []finding.NotChecked{{What: "what runs before the release", Why: err.Error()}}
+	case len(commands) == 0:
+		return nil
+	}
+	return []finding.NotChecked{{
+		What: fmt.Sprintf("what runs before the release (%s)", strings.Join(commands, "; ")),
+		Why:  fmt.Sprintf("%s starts it in a container of its own, because of %s, and stops the release when it fails", p.Title, name),
+	}}
 }

@@ -11,6 +11,11 @@ import (
 func (c *check) result(ref string) report.Result {
 	r := report.Result{Ref: ref, Facts: c.facts, Findings: c.findings, NotChecked: c.facts.NotChecked, Edit: c.edits}
 	r.Verdict, r.Basis, r.Reason = verdict(c.facts, append(c.findings, c.ignored...), c.Static)
+	if e, ok := passedBy(c.facts); ok && r.Verdict == finding.Pass {
+		if text := c.assumedGood(e.Answer.Status); text != "" {
+			r.Reason += "; " + text
+		}
+	}
 	r.Findings, r.Ignored, r.Unused = c.graded(), c.left, c.unused
 	if c.unseen && c.facts.Run == nil {
 		r.Reason = unseenReason(r.Verdict)
@@ -81,6 +86,14 @@ func answeredText(e facts.Event) string {
 		return fmt.Sprintf("port %d took a connection after %.1fs", e.Answer.Port, e.T.Seconds())
 	}
 	return fmt.Sprintf("port %d answered %d after %.1fs", e.Answer.Port, e.Answer.Status, e.T.Seconds())
+}
+
+// passedBy is the answer that passed the check.
+func passedBy(f *facts.Facts) (facts.Event, bool) {
+	if f.Run == nil {
+		return facts.Event{}, false
+	}
+	return f.Run.Passed(f.Target.Endpoint.Port, f.Target.Probe)
 }
 
 // found is for platforms that look for open ports: the first that others can

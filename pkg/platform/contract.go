@@ -29,6 +29,9 @@ type Claim struct {
 func (p *Platform) Contract() []Claim {
 	claims := slices.Concat(p.endpointClaims(), p.probeClaims(), p.windowClaims(), p.hostClaims())
 	claims = append(claims, say("image", "Procfile", p.Procfile))
+	if p.Release != nil {
+		claims = append(claims, say("image", "before a release", p.Release))
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.Fields)) {
 		claims = append(claims, say("image", name, p.Fields[name]))
 	}

@@ -26,6 +26,9 @@ func (p *Platform) Doubt(topic Topic, o Overrides) string {
 	c := p.check(o, func(string, ...any) {})
 	switch topic {
 	case TopicPort:
+		if p.Doubt(TopicAsk, o) != "" {
+			return "" // that says more
+		}
 		return p.doubtPort(o)
 	case TopicReach:
 		return doubt(p, p.Host.Loopback, "whether it reaches 127.0.0.1", "it is taken not to")
@@ -71,9 +74,9 @@ func doubt[T any](p *Platform, f *Fact[T], about, instead string) string {
 	case f == nil:
 		return fmt.Sprintf("%s does not document %s: %s", p.Title, about, instead)
 	case f.Confidence == Inferred:
-		return fmt.Sprintf("%s of %s is inferred from %s, not documented", about, p.Title, p.Sources[f.Source])
+		return fmt.Sprintf("%s: %s is inferred from %s, not documented", p.Title, about, p.Sources[f.Source])
 	case slices.Contains(weak, f.Confidence):
-		return fmt.Sprintf("%s of %s is known from users' reports only, not documented", about, p.Title)
+		return fmt.Sprintf("%s: %s is known from users' reports, not documented", p.Title, about)
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package platform
 
 import (
 	"cmp"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -44,10 +45,7 @@ func (p *Platform) chosen(img facts.Image, ports, order []int, assume func(strin
 			return firstExposed(img, ports, order, assume)
 		}
 	case Assigned:
-		port := p.Endpoint.StandIn
-		for slices.Contains(ports, port) {
-			port++ // a program that ignores PORT must not be there by luck
-		}
+		port := free(p.Endpoint.StandIn, ports)
 		return facts.Endpoint{
 			Port:     port,
 			ChosenBy: "PORT, which " + p.Title + " assigns (" + strconv.Itoa(port) + " stands in)",
@@ -59,6 +57,9 @@ func (p *Platform) chosen(img facts.Image, ports, order []int, assume func(strin
 		return facts.Endpoint{ChosenBy: "any open port: none is exposed", Named: true, Scanned: true}
 	case Scan:
 		d := p.Endpoint.Default.or(0)
+		if stand := free(p.Endpoint.StandIn, ports); stand != 0 {
+			return facts.Endpoint{Port: stand, Scanned: true, ChosenBy: fmt.Sprintf("PORT (%d stands in for %d) of %s, which looks for any open port", stand, d, p.Title)}
+		}
 		return facts.Endpoint{Port: d, ChosenBy: "default of " + p.Title + ", which looks for any open port", Scanned: true}
 	case Configured:
 		return p.configured(ports, assume)
@@ -67,6 +68,26 @@ func (p *Platform) chosen(img facts.Image, ports, order []int, assume func(strin
 		return facts.Endpoint{Port: d, ChosenBy: "default of " + p.Title}
 	}
 	return facts.Endpoint{ChosenBy: "no tcp port is exposed"}
+}
+
+// free is the port or the next one that is not exposed: a program that ignores
+// PORT must not be there by luck.
+func free(port int, exposed []int) int {
+	for port != 0 && slices.Contains(exposed, port) {
+		port++
+	}
+	return port
+}
+
+// HandingOut is a platform that looks for open ports with another port to hand
+// out: which one does not matter there. Other platforms stay as they are.
+func (p *Platform) HandingOut(port int) *Platform {
+	if p.Endpoint.Choice.Value != Scan || !p.Endpoint.Injected.or(false) || port == 0 {
+		return p
+	}
+	other := *p
+	other.Endpoint.StandIn = port
+	return &other
 }
 
 // only says the simpler thing when there was nothing to choose.

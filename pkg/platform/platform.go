@@ -39,8 +39,10 @@ type Platform struct {
 	Environment []Variable `yaml:"environment"`
 	// Procfile is the file of the image whose lines the platform starts.
 	Procfile *Fact[string] `yaml:"procfile"`
-	Stop     Stop          `yaml:"stop"`
-	Host     Host          `yaml:"host"`
+	// Release is the file of the image that lists what runs before a release.
+	Release *Fact[string] `yaml:"release"`
+	Stop    Stop          `yaml:"stop"`
+	Host    Host          `yaml:"host"`
 	// Fields tells what becomes of the image's instructions: EXPOSE, HEALTHCHECK, …
 	Fields map[string]*Fact[string] `yaml:"fields"`
 	// Errors are the platform's own words when the check fails.

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Service is one line of a Procfile. The zero value is the image's own command.
@@ -42,6 +44,26 @@ func (p *Platform) Services(files fs.FS) ([]Service, error) {
 		}
 	}
 	return services, nil
+}
+
+// BeforeRelease reads the file of the image that lists what the platform runs
+// before a release; no commands if there is none.
+func (p *Platform) BeforeRelease(files fs.FS) (name string, commands []string, err error) {
+	name = p.Release.Value
+	text, err := fs.ReadFile(files, strings.TrimPrefix(name, "/"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return name, nil, nil
+	}
+	if err != nil {
+		return name, nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	var file struct {
+		BeforeRelease []string `yaml:"before_release"`
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return name, nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return name, file.BeforeRelease, nil
 }
 
 // Argv is what the platform executes for the line, as ENTRYPOINT and CMD: with

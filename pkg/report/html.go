@@ -19,13 +19,13 @@ var (
 	//go:embed page/page.css
 	pageStyle string
 
-	pageParsed = template.Must(template.New("page").Parse(pageTemplate))
+	pageParsed = template.Must(template.Must(template.New("page").Parse(pageTemplate)).Parse(matrixTemplate))
 )
 
 // pagePolicy is the page's content security policy: nothing is loaded, no
 // script runs, and the only style is the one whose hash this is.
 func pagePolicy() string {
-	sum := sha256.Sum256([]byte(pageStyle))
+	sum := sha256.Sum256([]byte(pageStyle + matrixStyle))
 	hash := base64.StdEncoding.EncodeToString(sum[:])
 	return "default-src 'none'; style-src 'sha256-" + hash + "'; base-uri 'none'; form-action 'none'"
 }
@@ -39,6 +39,7 @@ type pageView struct {
 	Answer    string // to the question in the headline, for several images
 	Platforms []string
 	Matrix    []matrixRow
+	Matrices  []matrixView
 	Images    []imageView
 }
 
@@ -56,7 +57,7 @@ type matrixCell struct {
 // page writes one self-contained HTML page. It holds no script; html/template
 // escapes everything that comes from an image.
 func page(w io.Writer, a About, results []Result) error {
-	v := pageView{Version: a.Version, Policy: pagePolicy(), Style: template.CSS(pageStyle), Title: "imglint"}
+	v := pageView{Version: a.Version, Policy: pagePolicy(), Style: template.CSS(pageStyle + matrixStyle), Title: "imglint"}
 	for i, r := range results {
 		v.Images = append(v.Images, imageViewOf(i+1, r))
 	}
@@ -65,6 +66,7 @@ func page(w io.Writer, a About, results []Result) error {
 	}
 	if len(results) > 1 {
 		v.Platforms, v.Matrix = matrix(results)
+		v.Matrices = matrices(results)
 		v.Answer = counted(len(v.Matrix), "image")
 		if len(v.Platforms) > 1 {
 			v.Answer += " on " + counted(len(v.Platforms), "platform")

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/imglint/imglint/pkg/finding"
@@ -23,6 +25,12 @@ type Row struct {
 	Rule   string `json:"rule,omitempty"`
 	Change string `json:"change,omitempty"` // what to change; "" when nothing
 	Says   string `json:"says,omitempty"`   // what its user will read there
+	// Verified tells whether the image passed with the change; nil: it was not
+	// tried. Proof is what was seen.
+	Verified *bool  `json:"verified,omitempty"`
+	Proof    string `json:"proof,omitempty"`
+	// RestsOn is what the verdict assumes of what the platform does not document.
+	RestsOn []string `json:"restsOn,omitempty"`
 	// Assumed is what the platform does not document and imglint chose.
 	Assumed []string `json:"assumed,omitempty"`
 }
@@ -31,6 +39,9 @@ type Row struct {
 type Matrix struct {
 	Image string `json:"image"`
 	Rows  []Row  `json:"rows"`
+	// Starts is how often the image was started for all of them.
+	Starts  int     `json:"starts"`
+	Seconds float64 `json:"seconds"`
 }
 
 // NewMatrix condenses the results of one image, one a platform.
@@ -41,6 +52,7 @@ func NewMatrix(results []Result) Matrix {
 		if r.Facts != nil {
 			m.Rows = append(m.Rows, row(r))
 		}
+		m.Starts, m.Seconds = max(m.Starts, r.Starts), max(m.Seconds, r.Took.Round(time.Millisecond).Seconds())
 	}
 	return m
 }
@@ -63,10 +75,14 @@ func row(r Result) Row {
 	out.Reason, out.Rule = f.Message, f.Rule
 	if f.Fix != nil {
 		out.Change = cmp.Or(f.Fix.Instruction, f.Fix.Description)
+		out.Verified, out.Proof = f.Fix.Verified, f.Fix.Proof
 	}
 	for _, e := range f.Evidence {
-		if e.Kind == "says" {
+		switch e.Kind {
+		case "says":
 			_, out.Says, _ = strings.Cut(e.Text, " will say: ")
+		case "assumed":
+			out.RestsOn = append(out.RestsOn, e.Text)
 		}
 	}
 	return out
@@ -104,23 +120,53 @@ func MatrixText(w io.Writer, results []Result, style Style) error {
 		counts[r.Verdict]++
 		t.line("%-*s  %s  %-*s  %s", name, r.name(), style.word(r.Verdict), asks, clean(r.Asks), clean(r.Reason)+tag(style, r.Rule))
 		indent := strings.Repeat(" ", name+2)
-		if style.Verbose && len(r.Assumed) > 0 {
-			t.line("%s%s  %s", indent, style.paint(dim, "assumed"), clean(strings.Join(r.Assumed, "; ")))
+		assumed := r.RestsOn
+		if style.Verbose {
+			assumed = slices.Concat(assumed, r.Assumed)
 		}
-		if repeated(m.Rows[:i], r) {
-			continue
+		if len(assumed) > 0 {
+			t.line("%s%s  %s", indent, style.paint(dim, "assumed"), clean(strings.Join(assumed, "; ")))
 		}
-		if r.Change != "" {
-			t.line("%s%s  %s", indent, style.paint(green, "fix    "), clean(r.Change))
-		}
-		if r.Says != "" {
-			t.line("%s%s  %s", indent, style.paint(dim, "says   "), clean(r.Says))
+		if !repeated(m.Rows[:i], r) {
+			t.advice(indent, r)
 		}
 	}
 	t.notChecked(shared(results))
-	t.line("\n%s", style.paint(dim, fmt.Sprintf("%d pass, %d fail, %d unknown · imglint --platform NAME says more", counts[finding.Pass], counts[finding.Fail], counts[finding.Unknown])))
+	tally := fmt.Sprintf("%d pass, %d fail, %d unknown", counts[finding.Pass], counts[finding.Fail], counts[finding.Unknown])
+	t.line("\n%s", style.paint(dim, tally+m.cost()+" · imglint --platform NAME says more"))
 	_, err := io.WriteString(w, t.b.String())
 	return err
+}
+
+// advice says what to change, whether that helped, and what the platform says.
+func (t *textWriter) advice(indent string, r Row) {
+	if r.Change != "" {
+		untried := ""
+		if r.Verified == nil && r.Basis == finding.Observed {
+			untried = t.style.paint(dim, "   (not tried)")
+		}
+		t.line("%s%s  %s", indent, t.style.paint(green, "fix    "), clean(r.Change)+untried)
+	}
+	switch {
+	case r.Verified != nil && *r.Verified:
+		t.line("%s%s  %s", indent, t.style.paint(green, "proved "), clean(r.Proof))
+	case r.Verified != nil:
+		t.line("%s%s  %s", indent, t.style.paint(yellow, "tried  "), clean(r.Proof))
+	}
+	if r.Says != "" {
+		t.line("%s%s  %s", indent, t.style.paint(dim, "says   "), clean(r.Says))
+	}
+}
+
+// cost is how often the image was started and how long all took, where it was.
+func (m Matrix) cost() string {
+	switch m.Starts {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf(" · 1 start, %.1fs", m.Seconds)
+	}
+	return fmt.Sprintf(" · %d starts, %.1fs", m.Starts, m.Seconds)
 }
 
 func (r Row) name() string {
@@ -151,7 +197,22 @@ func tag(style Style, rule string) string {
 // repeated reports whether the row before last says the same to change: it is
 // said once.
 func repeated(before []Row, r Row) bool {
-	return len(before) > 0 && before[len(before)-1].Change == r.Change && before[len(before)-1].Says == r.Says
+	if len(before) == 0 {
+		return false
+	}
+	last := before[len(before)-1]
+	return last.Change == r.Change && last.Says == r.Says && last.proved() == r.proved()
+}
+
+// proved is "yes", "no", or "" when the change was not tried.
+func (r Row) proved() string {
+	switch {
+	case r.Verified == nil:
+		return ""
+	case *r.Verified:
+		return "yes"
+	}
+	return "no"
 }
 
 // shared is a result that holds what was not checked for any platform, once.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -53,7 +54,7 @@ func TestMatrixText(t *testing.T) {
 
 kamal           PASS     80 /up status 200-299  port 80 answered 200 after 0.1s
 heroku          FAIL     24731 a connection     listens on \x1b[31m80 [port-env-ignored]
-                fix      CMD serve $PORT
+                fix      CMD serve $PORT   (not tried)
                 says     Error R10
 railway         FAIL     24731 a connection     listens on \x1b[31m80 [port-env-ignored]
 aptible worker  UNKNOWN  no port                it listens nowhere
@@ -106,5 +107,52 @@ func TestMatrixJSON(t *testing.T) {
 		Reason: "listens on \x1b[31m80", Rule: "port-env-ignored", Change: "CMD serve $PORT", Says: "Error R10"}
 	if diff := cmp.Diff(want, got.Matrix[0].Rows[1]); diff != "" {
 		t.Errorf("row (-want +got):\n%s", diff)
+	}
+}
+
+// TestMatrixSaysWhatWasTried: a change that helped, one that did not, and what
+// a verdict assumes.
+func TestMatrixSaysWhatWasTried(t *testing.T) {
+	t.Parallel()
+	yes, no := true, false
+	results := onPlatforms()
+	for i, tried := range []*bool{&yes, &no} {
+		fix := *results[i+1].Findings[1].Fix
+		fix.Verified, fix.Proof = tried, "with this fix…"
+		results[i+1].Findings[1].Fix = &fix
+		results[i+1].Findings[1].Evidence = append(results[i+1].Findings[1].Evidence, finding.Evidence{Kind: "assumed", Text: "nobody knows <b>"})
+	}
+	for i := range results {
+		results[i].Starts, results[i].Took = 3, 2500*time.Millisecond
+	}
+	var text, html bytes.Buffer
+	if err := MatrixText(&text, results, Style{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := page(&html, About{}, results); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"proved   with this fix…", "tried    with this fix…", "assumed  nobody knows <b>", "1 pass, 2 fail, 1 unknown · 3 starts, 2.5s"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("text %q, want %q in it", text.String(), want)
+		}
+	}
+	for _, want := range []string{
+		">heroku</a>", "asks 24731 a connection", "<code>CMD serve $PORT</code>", "proved: with this fix…", "tried: with this fix…",
+		"assumed: nobody knows &lt;b&gt;", "its user will read: <q>Error R10</q>", "3 starts, 2.5s", "href=\"#image-2\"", "aptible worker",
+	} {
+		if !strings.Contains(html.String(), want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}
+
+// TestMatrixOfOnePlatformIsNone: several images on one platform need no second table.
+func TestMatrixOfOnePlatformIsNone(t *testing.T) {
+	t.Parallel()
+	one, other := onPlatforms()[0], onPlatforms()[0]
+	other.Ref = "other"
+	if got := matrices([]Result{one, other}); got != nil {
+		t.Errorf("matrices %+v, want none", got)
 	}
 }

@@ -25,6 +25,9 @@ type Result struct {
 	Findings   []finding.Finding
 	NotChecked []finding.NotChecked
 	Took       time.Duration
+	// Starts is how often the image was started for this and for what was found
+	// at the same time; 0: it was checked alone.
+	Starts int
 	// Edit makes the fixes of all errors; nil when none can be made exactly.
 	Edit *Edit
 	// Err is why the image could not be checked at all.
