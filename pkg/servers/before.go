@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 
 	"github.com/imglint/imglint/pkg/facts"
 )
@@ -63,6 +64,7 @@ func withOthers(p facts.Prediction, l facts.Launch, files fs.FS, all []server) f
 			join(&p, other, c)
 		case other.Daemonizes == facts.No:
 			return blocked(other, c, l)
+		case prepares(other, c):
 		default:
 			incomplete(&p, "whether %s goes to the background is not known", quoted(c))
 		}
@@ -71,6 +73,28 @@ func withOthers(p facts.Prediction, l facts.Launch, files fs.FS, all []server) f
 		join(&p, predictCommand(c, facts.Launch{Before: l.Before}, files, all), c)
 	}
 	return p
+}
+
+// serves are names of scripts that do not end by themselves.
+var serves = regexp.MustCompile(`(?i)app|serv|main|index|bot|work|daemon|run|start|listen|consum`)
+
+// prepares reports whether a command is a script of the application's own that
+// others wait for: what is written in front of a server in Python or
+// JavaScript migrates, waits or checks, and leaves nothing running.
+func prepares(p facts.Prediction, c facts.Command) bool {
+	if _, ok := interpreterValues[p.Server]; !ok || p.Daemonizes != facts.Unknown {
+		return false
+	}
+	for _, w := range c.Argv[1:] {
+		inline := inlineCode[p.Server+" "+w.Text]
+		if !w.Known || !inline && serves.MatchString(path.Base(w.Text)) {
+			return false
+		}
+		if inline {
+			return true
+		}
+	}
+	return true
 }
 
 // blocked is the prediction when an earlier command never ends.

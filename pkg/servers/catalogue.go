@@ -15,6 +15,7 @@ package servers
 //	exclusive     bind, unix and host or port cannot be given together
 //	unix          a unix socket; it takes the place of the default listener
 //	also          listeners that are always there, HOST:PORT
+//	more          listeners that are there when they are asked for, see type further
 //	none          the program opens no socket
 //	unknown       why the listeners cannot be told
 //	decide        background or not, see type decision; the first that applies
@@ -41,6 +42,7 @@ type server struct {
 	Unix        *setting
 	Exclusive   bool
 	Also        []string
+	More        []further
 	None        bool
 	Unknown     string
 	Decide      []decision
@@ -139,6 +141,16 @@ type maybe struct {
 	Files []string // relative to the working directory
 	Keys  []string // patterns; without a match the file decides nothing
 	For   []string // host, port
+}
+
+// further is a listener that is opened when its address or port is given, or
+// has a default. "0" as a port, and "" as an address, close it.
+type further struct {
+	Network  string // "" is tcp
+	Protocol string
+	Host     *setting
+	Port     *setting
+	Bind     *bind
 }
 
 // fix is one way to change the command.

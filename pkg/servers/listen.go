@@ -60,6 +60,7 @@ func (run *invocation) listen() {
 	if s.Port != nil || s.Host != nil {
 		run.hostPort(unix || explicit)
 	}
+	run.further()
 	for _, address := range s.Also {
 		run.add(address, addressGrammar{EmptyHost: "0.0.0.0"}, run.server.Title+"'s default")
 	}

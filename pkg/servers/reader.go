@@ -37,6 +37,13 @@ func (s *server) optionTable() map[string]kind {
 	if s.Bind != nil {
 		table.setting(&s.Bind.setting)
 	}
+	for _, m := range s.More {
+		table.setting(m.Host)
+		table.setting(m.Port)
+		if m.Bind != nil {
+			table.setting(&m.Bind.setting)
+		}
+	}
 	table.add(s.Options.Optional, takesMaybe)
 	return table
 }

@@ -68,6 +68,7 @@ var evaluators = map[string]func(*invocation){
 	"service":     service,
 	"thruster":    thruster,
 	"redis":       redis,
+	"memcached":   memcached,
 	"puma":        puma,
 	"uwsgi":       uwsgi,
 	"sshd":        sshd,

@@ -13,8 +13,9 @@ import (
 	"github.com/imglint/imglint/pkg/facts"
 )
 
-// maxConf bounds the reading of a configuration file.
-const maxConf = 64 << 10
+// maxConf bounds the reading of a configuration file; redis.conf has 105 KB as
+// it is shipped.
+const maxConf = 256 << 10
 
 // resolve finds a setting's value: flags, environment, file, default.
 func (run *invocation) resolve(set setting) found {
