@@ -1,9 +1,11 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
+	"slices"
 
-	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/finding"
 	"github.com/imglint/imglint/pkg/rule"
 )
@@ -41,16 +43,9 @@ func checkExitsAtOnce(p *rule.Pass) {
 	p.Report(finding.Finding{
 		Message:  fmt.Sprintf("the container exited with %s after %s: %s", status(exit), seconds(exit.T), commandLine(p.Launch.Argv)),
 		Place:    where(p),
-		Evidence: append(exitMeaning(p), logTail(p, 8)...),
+		Evidence: append(append(exitMeaning(p), leftOver(p)...), logTail(p, 8)...),
 		Fix:      &finding.Fix{Description: advice(p)},
 	})
-}
-
-func status(exit *facts.Exit) string {
-	if exit.Signal != "" {
-		return fmt.Sprintf("code %d (%s)", exit.Code, exit.Signal)
-	}
-	return fmt.Sprintf("code %d", exit.Code)
 }
 
 // meanings of exit codes: 126, 127 and 128+n are the shell's convention (POSIX
@@ -79,8 +74,8 @@ func exitMeaning(p *rule.Pass) []finding.Evidence {
 			text = "gunicorn's code 4 means that the application object was not found in the module"
 		}
 	}
-	if p.Prediction.Ends != "" {
-		text = p.Prediction.Ends
+	if why := workDone(p); why.says != "" {
+		text = why.says
 	}
 	if text == "" {
 		return nil
@@ -88,8 +83,58 @@ func exitMeaning(p *rule.Pass) []finding.Evidence {
 	return []finding.Evidence{{Kind: "seen", Text: text, At: p.Run.Exit.T.Seconds()}}
 }
 
+// ending is why a program that exited with code 0 had no more to do, and what
+// to do about it, if more than usual.
+type ending struct{ says, fix string }
+
+func workDone(p *rule.Pass) ending {
+	if p.Prediction.Ends != "" || p.Run.Exit.Code != 0 {
+		return ending{says: p.Prediction.Ends}
+	}
+	if m, ok := mentioned(patterns().Ended, p.Run.Log.Lines); ok {
+		return ending{m.pattern.Says, m.pattern.Fix}
+	}
+	words := p.Launch.Command.Words()
+	if len(words) > 1 && slices.Contains(asking, words[1]) {
+		return ending{says: fmt.Sprintf("%s asks %s for a text, and not to serve", words[1], program(p))}
+	}
+	if argv := p.Launch.Argv; len(argv) == 3 && argv[1] == "-c" {
+		if m := lastWord.FindStringSubmatch(argv[2]); m != nil {
+			return ending{
+				fmt.Sprintf("the shell's code 0 is that of %q at its end: what ran before it may have failed", cmp.Or(m[1:]...)),
+				"mend what the last lines of its log say, and make the server the last command, with exec",
+			}
+		}
+	}
+	return ending{}
+}
+
+// asking are first arguments that ask any program for a text.
+var asking = []string{"--version", "-version", "version", "--help", "help"}
+
+// lastWord finds what a shell script ends in so that its code is 0 whatever
+// happened before. (wait without a process waits for all, and answers 0.)
+var lastWord = regexp.MustCompile(`(?:(?:;|\|\|)\s*(true|:)|&\s*(?:;\s*)?(wait)|\|\s*(tee)\b[^|;&]*)\s*;?\s*$`)
+
+// leftOver tells what ran on in the background for a while after the first
+// process had ended.
+func leftOver(p *rule.Pass) []finding.Evidence {
+	if p.Wrapped == nil || len(p.Wrapped.Survivors) == 0 {
+		return nil
+	}
+	s := p.Wrapped.Survivors[0]
+	text := fmt.Sprintf("started again under a process that stays, %s ran on in the background for %s", processName(s.Argv), seconds(s.Alive))
+	if s.Exit != nil {
+		text += " and exited with " + status(s.Exit)
+	}
+	return []finding.Evidence{{Kind: "seen", Text: text}}
+}
+
 func advice(p *rule.Pass) string {
+	why := workDone(p)
 	switch {
+	case why.fix != "":
+		return why.fix
 	case p.Run.Exit.Code == 0 && len(p.Run.Log.Lines) == 0:
 		return "make CMD a program that keeps running in the foreground"
 	case p.Run.Exit.Code == 0:

@@ -23,6 +23,8 @@ type logPattern struct {
 	Pattern string   `yaml:"pattern"`
 	After   string   `yaml:"after"`
 	Samples []string `yaml:"samples"`
+	Says    string   `yaml:"says"`
+	Fix     string   `yaml:"fix"`
 
 	line, before *regexp.Regexp
 }
@@ -31,6 +33,7 @@ type logPattern struct {
 type logPatterns struct {
 	Environment []*logPattern `yaml:"environment"`
 	Dependency  []*logPattern `yaml:"dependency"`
+	Ended       []*logPattern `yaml:"ended"`
 	Not         []string      `yaml:"not"`
 }
 
@@ -49,7 +52,7 @@ func parsePatterns(text string) (logPatterns, error) {
 	if err := dec.Decode(&all); err != nil {
 		return all, fmt.Errorf("read log patterns: %w", err)
 	}
-	for _, list := range [][]*logPattern{all.Environment, all.Dependency} {
+	for _, list := range [][]*logPattern{all.Environment, all.Dependency, all.Ended} {
 		for _, p := range list {
 			if err := p.compile(); err != nil {
 				return all, err
@@ -71,8 +74,9 @@ func (p *logPattern) compile() (err error) {
 
 // mention is a line of the log that a pattern recognised.
 type mention struct {
-	line  facts.LogLine
-	words map[string]string // the pattern's named groups
+	line    facts.LogLine
+	words   map[string]string // the pattern's named groups
+	pattern *logPattern
 }
 
 // mentioned returns the first line that one of the patterns recognises.
@@ -83,7 +87,7 @@ func mentioned(list []*logPattern, lines []facts.LogLine) (mention, bool) {
 			if found == nil || p.before != nil && !anyLine(p.before, lines[:i]) {
 				continue
 			}
-			m := mention{line: line, words: map[string]string{}}
+			m := mention{line: line, words: map[string]string{}, pattern: p}
 			for n, name := range p.line.SubexpNames() {
 				if name != "" {
 					m.words[name] = found[n]

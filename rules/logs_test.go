@@ -23,7 +23,7 @@ func TestLogPatterns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for kind, list := range map[string][]*logPattern{"environment": all.Environment, "dependency": all.Dependency} {
+	for kind, list := range map[string][]*logPattern{"environment": all.Environment, "dependency": all.Dependency, "ended": all.Ended} {
 		for _, p := range list {
 			if len(p.Samples) == 0 {
 				t.Errorf("%s: %s has no sample", kind, p.Source)
@@ -37,6 +37,8 @@ func TestLogPatterns(t *testing.T) {
 					t.Errorf("%s names no variable in %q", p.Source, sample)
 				case kind == "dependency" && m.words["why"] == "":
 					t.Errorf("%s gives no reason in %q", p.Source, sample)
+				case kind == "ended" && m.pattern.Says == "":
+					t.Errorf("%s does not say what %q means", p.Source, sample)
 				}
 			}
 			for _, line := range all.Not {

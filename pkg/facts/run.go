@@ -111,6 +111,8 @@ type Process struct {
 	FD0 string `json:"fd0,omitempty"`
 	// Alive is how long a survivor lived on after the first process had ended.
 	Alive Millis `json:"alive,omitempty"`
+	// Exit is how a survivor ended, when it did and its parent did not collect it.
+	Exit *Exit `json:"exit,omitempty"`
 }
 
 // Socket is a listener.

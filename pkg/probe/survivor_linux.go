@@ -79,6 +79,7 @@ func (w *wrapped) left() bool {
 
 // finish tells every survivor and how long it lived.
 func (w *wrapped) finish(now instant) {
+	w.reap(now) // what was just seen to have ended
 	slices.SortFunc(w.survivors, func(a, b *survivor) int { return a.PID - b.PID })
 	for _, s := range w.survivors[:min(len(w.survivors), maxSurvivors)] {
 		end := s.ended
@@ -87,6 +88,10 @@ func (w *wrapped) finish(now instant) {
 		}
 		p := s.Process
 		p.Alive = facts.Millis((end - w.ended) / millisecond)
+		if status, ok := w.reaped[p.PID]; ok && s.ended != 0 {
+			exit := exitOf(w.since(s.ended), status)
+			p.Exit = &exit
+		}
 		w.emit(now, facts.Event{Kind: facts.EventSurvivor, Process: &p})
 	}
 	w.finished = true

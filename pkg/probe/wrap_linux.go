@@ -148,12 +148,16 @@ func (w *wrapped) reap(now instant) instant {
 	return now + reapPause
 }
 
-func (w *wrapped) mainExit(at instant, status unix.WaitStatus) {
-	exit := facts.Exit{T: w.since(at), Code: status.ExitStatus()}
+// exitOf reads a wait status.
+func exitOf(at facts.Millis, status unix.WaitStatus) facts.Exit {
 	if status.Signaled() {
-		exit.Code = 128 + int(status.Signal())
-		exit.Signal = unix.SignalName(status.Signal())
+		return facts.Exit{T: at, Code: 128 + int(status.Signal()), Signal: unix.SignalName(status.Signal())}
 	}
+	return facts.Exit{T: at, Code: status.ExitStatus()}
+}
+
+func (w *wrapped) mainExit(at instant, status unix.WaitStatus) {
+	exit := exitOf(w.since(at), status)
 	w.ended, w.status = at, exit.Code
 	w.emit(at, facts.Event{Kind: facts.EventMainExit, Exit: &exit})
 	now := clock()

@@ -29,9 +29,6 @@ const (
 	// leastOvertime: after the window a run is watched for half as long again,
 	// at least this, to tell a slow boot from one that never ends.
 	leastOvertime = 10 * time.Second
-	// wrappedStable: a wrapped run is made to see the first process end, so a
-	// good answer alone does not end it.
-	wrappedStable = 5 * time.Second
 	// SurvivorsFor bounds how long survivors of a wrapped run are watched.
 	SurvivorsFor = 10 * time.Second
 	// survivorsGrace is for their report to arrive.
@@ -163,11 +160,13 @@ func (d *Decider) due() (facts.Millis, facts.Stop) {
 	if d.mainExit != never {
 		return d.mainExit + facts.ToMillis(SurvivorsFor+survivorsGrace), facts.StopSurvivors
 	}
-	if d.good != never {
-		return d.good + d.settled(), facts.StopAnswered
+	if d.good != never && !d.spec.Wrapped {
+		return d.good + d.settle, facts.StopAnswered
 	}
 	due, stop := facts.ToMillis(d.spec.Target.BootWindow+d.overtime()), facts.StopWindow
 	if d.spec.Wrapped {
+		// It is made to see the first process end, which some do long after
+		// they serve: spamd was seen to listen for 4 s before it left.
 		return due, stop
 	}
 	if d.unseen {
@@ -198,11 +197,4 @@ func (d *Decider) overtime() time.Duration {
 		return 0
 	}
 	return max(d.spec.Target.BootWindow/2, leastOvertime)
-}
-
-func (d *Decider) settled() facts.Millis {
-	if d.spec.Wrapped {
-		return max(d.settle, facts.ToMillis(wrappedStable))
-	}
-	return d.settle
 }

@@ -174,9 +174,9 @@ func TestDecide(t *testing.T) {
 		}, 0, facts.StopQuiet, 15_400},
 		{"the observer fell silent", spec(), []facts.Event{{T: 1000, Kind: facts.EventBeat}, {T: 2000, Kind: facts.EventBeat}}, 0, facts.StopLost, 17_000},
 		{"the observer is gone", spec(), []facts.Event{{T: 1000, Kind: facts.EventLost}}, 0, facts.StopLost, 6000},
-		{"wrapped: an answer does not end it at once", spec(wrapped), []facts.Event{
+		{"wrapped: an answer does not end it", spec(wrapped), []facts.Event{
 			listening(400, anyAddr, 8000), answer(410, outside, 8000, facts.ClassHTTP, 200),
-		}, 0, facts.StopAnswered, 5410},
+		}, 0, facts.StopWindow, 180_000},
 		{"wrapped: the main process ended", spec(wrapped), []facts.Event{
 			listening(400, anyAddr, 8000), answer(410, outside, 8000, facts.ClassHTTP, 200),
 			{T: 600, Kind: facts.EventMainExit, Exit: &facts.Exit{}},
