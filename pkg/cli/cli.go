@@ -49,10 +49,11 @@ func usage(format string, args ...any) error {
 type IO struct {
 	In       io.Reader
 	Out, Err io.Writer
-	// Terminal reports whether Out and Err are terminals, and Err's width in columns.
+	// Terminal reports whether In, Out and Err are terminals; Width is Err's and
+	// OutWidth Out's, in columns.
 	OutTerminal, ErrTerminal bool
 	InTerminal               bool
-	Width                    func() int
+	Width, OutWidth          func() int
 	Getenv                   func(string) string
 	// Program is imglint's own file, which it starts again to interpret the
 	// scripts of images; "": they are interpreted in this process.

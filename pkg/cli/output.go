@@ -151,6 +151,9 @@ func writeWhole(name string, text []byte) error {
 func (s *session) about(o *output) report.About {
 	a := report.About{Version: versionText(), FailOn: s.failOn, Style: report.Style{Verbose: s.flags.verbose}}
 	a.Style.Colour = o.file == "" && s.colour()
+	if o.file == "" && s.io.OutTerminal && s.io.OutWidth != nil {
+		a.Style.Width = s.io.OutWidth()
+	}
 	for _, r := range rules.All {
 		if s.ignore[r.ID] {
 			continue

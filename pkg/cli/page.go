@@ -23,7 +23,7 @@ func (io IO) page(markdown string) string {
 		return markdown
 	}
 	colour := io.Getenv("NO_COLOR") == "" && io.Getenv("TERM") != "dumb"
-	return setPage(markdown, min(io.Width(), widest), colour)
+	return setPage(markdown, min(io.OutWidth(), widest), colour)
 }
 
 // setPage renders the Markdown that rule pages use: headings, paragraphs,

@@ -69,7 +69,7 @@ func TestExplainOnTerminal(t *testing.T) {
 		var out bytes.Buffer
 		status := Main([]string{"explain", "loopback-bind"}, IO{
 			In: strings.NewReader(""), Out: &out, Err: &out, OutTerminal: c.terminal,
-			Width: func() int { return 80 }, Getenv: func(key string) string { return c.env[key] },
+			OutWidth: func() int { return 80 }, Getenv: func(key string) string { return c.env[key] },
 		})
 		if status != ExitClean || strings.Contains(out.String(), "\x1b") != c.escapes || strings.HasPrefix(out.String(), "# ") != c.markdown {
 			t.Errorf("%s: exit status %d, printed %.200q", name, status, out.String())

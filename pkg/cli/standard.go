@@ -9,6 +9,16 @@ import (
 // usualWidth is taken when a terminal does not tell its width.
 const usualWidth = 80
 
+// widthOf returns what tells the width of the terminal that a file is.
+func widthOf(file *os.File) func() int {
+	return func() int {
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+			return width
+		}
+		return usualWidth
+	}
+}
+
 // Standard returns the process's own input, output and environment.
 func Standard() IO {
 	return IO{
@@ -16,12 +26,7 @@ func Standard() IO {
 		InTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
-		Width: func() int {
-			if width, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && width > 0 {
-				return width
-			}
-			return usualWidth
-		},
+		Width:       widthOf(os.Stderr), OutWidth: widthOf(os.Stdout),
 		Getenv: os.Getenv,
 	}
 }

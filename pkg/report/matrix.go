@@ -145,7 +145,7 @@ func (t *textWriter) advice(indent string, r Row) {
 		if r.Verified == nil && r.Basis == finding.Observed {
 			untried = t.style.paint(dim, "   (not tried)")
 		}
-		t.line("%s%s  %s", indent, t.style.paint(green, "fix    "), clean(r.Change)+untried)
+		t.exact("%s%s  %s", indent, t.style.paint(green, "fix    "), clean(r.Change)+untried)
 	}
 	switch {
 	case r.Verified != nil && *r.Verified:

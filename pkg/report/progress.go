@@ -105,17 +105,30 @@ func (p *Progress) draw() {
 	if p.doing == "" {
 		return
 	}
-	text := fmt.Sprintf("%5.1fs  %s", time.Since(p.began).Seconds(), p.doing)
+	p.shown = true
+	io.WriteString(p.w, "\r\x1b[K"+p.style.paint(dim, p.text(p.width()-1)))
+}
+
+// enoughForAll is a width that has room for what is done and what listens.
+const enoughForAll = 60
+
+// text is the line, at most limit characters wide. On a narrow terminal what
+// listens is more worth than what is being done.
+func (p *Progress) text(limit int) string {
+	parts := []string{p.doing}
 	if len(p.open) > 0 {
-		text += " · listening " + strings.Join(p.open[:min(3, len(p.open))], ", ")
+		listening := "listening " + strings.Join(p.open[:min(3, len(p.open))], ", ")
+		if limit < enoughForAll {
+			parts = nil
+		}
+		parts = append(parts, listening)
 	}
 	if p.lastLine != "" {
-		text += " · " + p.lastLine
+		parts = append(parts, p.lastLine)
 	}
-	runes := []rune(clean(text))
-	if limit := p.width() - 1; limit > 0 && len(runes) > limit {
+	runes := []rune(clean(fmt.Sprintf("%5.1fs  %s", time.Since(p.began).Seconds(), strings.Join(parts, " · "))))
+	if limit > 0 && len(runes) > limit {
 		runes = append(runes[:limit-1], '…')
 	}
-	p.shown = true
-	io.WriteString(p.w, "\r\x1b[K"+p.style.paint(dim, string(runes)))
+	return string(runes)
 }

@@ -6,6 +6,7 @@ import "github.com/imglint/imglint/pkg/finding"
 type Style struct {
 	Colour  bool // set words off with colours, for a terminal
 	Verbose bool // add how the command was followed and where addresses come from
+	Width   int  // of the terminal that sentences have to fit; 0: there is none
 }
 
 // The escape sequences used (ECMA-48 SGR).

@@ -16,7 +16,7 @@ func Summary(w io.Writer, results []Result, style Style) error {
 		width = max(width, utf8.RuneCountInString(clean(r.Ref)))
 	}
 	t := textWriter{style: style}
-	t.line("\n%s", style.paint(dim, fmt.Sprintf("%-*s  %-11s  %-8s  %s", width, "image", "verdict", "answered", "findings")))
+	t.exact("\n%s", style.paint(dim, fmt.Sprintf("%-*s  %-11s  %-8s  %s", width, "image", "verdict", "answered", "findings")))
 	for _, r := range results {
 		findings := "not checked"
 		if r.Err == nil {
@@ -24,7 +24,7 @@ func Summary(w io.Writer, results []Result, style Style) error {
 		}
 		name := clean(r.Ref)
 		name += strings.Repeat(" ", width-utf8.RuneCountInString(name))
-		t.line("%s  %s  %-8s  %s", name, style.verdict(r, fmt.Sprintf("%-11s", verdictWord(r))), bootText(r), findings)
+		t.exact("%s  %s  %-8s  %s", name, style.verdict(r, fmt.Sprintf("%-11s", verdictWord(r))), bootText(r), findings)
 	}
 	if _, err := io.WriteString(w, t.b.String()); err != nil {
 		return fmt.Errorf("write summary: %w", err)

@@ -32,7 +32,15 @@ type textWriter struct {
 	style Style
 }
 
+// line writes a line of words, which may become several on a narrow terminal.
 func (t *textWriter) line(format string, args ...any) {
+	for text := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
+		t.exact("%s", wrap(text, t.style.Width))
+	}
+}
+
+// exact writes a line that is copied, or whose columns matter.
+func (t *textWriter) exact(format string, args ...any) {
 	fmt.Fprintf(&t.b, format+"\n", args...)
 }
 
@@ -130,7 +138,7 @@ func (t *textWriter) source(f finding.Finding) {
 		number = fmt.Sprint(f.Place.Line)
 	}
 	source, _, _ := strings.Cut(f.Place.Source, "\n")
-	t.line("%s", t.style.paint(dim, fmt.Sprintf("%5s | ", number))+clean(source))
+	t.exact("%s", t.style.paint(dim, fmt.Sprintf("%5s | ", number))+clean(source))
 	start, end := span(f.Place, source)
 	if start >= end && f.Detail == "" {
 		return
@@ -139,7 +147,7 @@ func (t *textWriter) source(f finding.Finding) {
 	if f.Detail != "" {
 		mark += " " + clean(f.Detail)
 	}
-	t.line("%s%s%s", t.style.paint(dim, "      | "), strings.Repeat(" ", start), mark)
+	t.exact("%s%s%s", t.style.paint(dim, "      | "), strings.Repeat(" ", start), mark)
 }
 
 // span is the byte range of the offending words in the first source line.
@@ -159,16 +167,16 @@ func (t *textWriter) evidence(e finding.Evidence) {
 }
 
 func (t *textWriter) fix(fix *finding.Fix) {
-	text := fix.Description
-	if fix.Instruction != "" {
-		text = t.style.paint(bold, clean(fix.Instruction))
+	head := "  " + t.style.paint(green, "fix   ") + " "
+	if fix.Instruction == "" {
+		t.line("%s%s", head, clean(fix.Description))
+	} else {
+		text := t.style.paint(bold, clean(fix.Instruction))
 		if fix.Verified == nil {
 			text += t.style.paint(dim, "   ("+clean(fix.Description)+")")
 		}
-	} else {
-		text = clean(text)
+		t.exact("%s%s", head, text)
 	}
-	t.line("  %s %s", t.style.paint(green, "fix   "), text)
 	if fix.Verified == nil || fix.Proof == "" {
 		return
 	}
