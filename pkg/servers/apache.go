@@ -11,16 +11,20 @@ import (
 )
 
 var (
-	apacheListen  = regexp.MustCompile(`(?mi)^[ \t]*Listen[ \t]+(\S+)([ \t]+\S+)?[ \t]*\r?$`)
-	apacheBlock   = regexp.MustCompile(`(?mis)^[ \t]*<(If\w+)[^>]*>.*?^[ \t]*</If\w+>`)
-	apacheInclude = regexp.MustCompile(`(?mi)^[ \t]*Include(?:Optional)?[ \t]+(\S+)`)
+	apacheInclude = regexp.MustCompile(`(?i)^Include(?:Optional)?[ \t]+"?([^"\s]+)"?$`)
+	apacheRoot    = regexp.MustCompile(`(?mi)^[ \t]*ServerRoot[ \t]+"?([^"\s]+)"?`)
+	apacheBlock   = regexp.MustCompile(`(?i)^<(/?)(If\w+)[ \t]*([^>]*)>$`)
 )
 
-// apacheFiles hold the Listen directives of Debian's and the official builds.
-var apacheFiles = []string{"/etc/apache2/ports.conf", "/usr/local/apache2/conf/httpd.conf", "/etc/httpd/conf/httpd.conf", "/etc/apache2/httpd.conf"}
+// apacheFiles are the main files of Debian's and the official builds; ports.conf
+// is for an image of which nothing else is known.
+var apacheFiles = []string{
+	"/etc/apache2/apache2.conf", "/etc/apache2/ports.conf", "/usr/local/apache2/conf/httpd.conf",
+	"/etc/httpd/conf/httpd.conf", "/etc/apache2/httpd.conf",
+}
 
-// apache reads the Listen directives. Those that stand in <IfModule> depend on
-// modules, which makes the list incomplete.
+// apache reads the Listen directives of the configuration and of the files
+// that it includes.
 func apache(run *invocation) {
 	if run.p.Ends != "" {
 		return
@@ -30,27 +34,101 @@ func apache(run *invocation) {
 		names = []string{run.absolute(o.value)}
 	}
 	file, text, err := run.confFile(&conf{Files: names})
-	if err != nil || file == "" {
-		if err == nil {
-			err = fmt.Errorf("there is no configuration at a known place")
-		}
+	if err == nil && file == "" {
+		err = fmt.Errorf("there is no configuration at a known place")
+	}
+	if err != nil {
+		run.unknown("%v", err)
+		return
+	}
+	files := lineReader{run: run, include: apacheInclude, dir: path.Dir(file)}
+	if m := apacheRoot.FindStringSubmatch(text); m != nil && !strings.Contains(m[1], "$") {
+		files.dir = m[1]
+	}
+	lines, err := files.read(file, 0)
+	if err != nil {
 		run.unknown("%v", err)
 		return
 	}
 	run.p.Complete = true
-	plain := apacheBlock.ReplaceAllStringFunc(text, func(block string) string {
-		if apacheListen.MatchString(block) {
-			run.unknown("%s listens on more when a module is loaded", file)
+	r := apacheReader{run: run, modules: map[string]bool{}, defined: run.defined(), part: path.Base(file) == "ports.conf"}
+	r.read(lines)
+}
+
+// defined are the names that -D defines.
+func (run *invocation) defined() map[string]bool {
+	names := map[string]bool{}
+	for _, o := range run.options {
+		if o.name == "-D" {
+			names[o.value] = true
 		}
-		return strings.Repeat("\n", strings.Count(block, "\n"))
-	})
-	if base := path.Base(file); base != "ports.conf" && slices.ContainsFunc(apacheInclude.FindAllString(plain, -1), func(line string) bool { return !strings.Contains(line, "conf/extra/proxy") }) {
-		run.unknown("%s includes other files", file)
 	}
-	for _, m := range apacheListen.FindAllStringSubmatchIndex(plain, -1) {
-		from := fmt.Sprintf("%s:%d", file, 1+strings.Count(plain[:m[2]], "\n"))
-		run.apacheAddress(plain[m[2]:m[3]], from, m[4] >= 0 && strings.Contains(plain[m[4]:m[5]], "https"))
+	return names
+}
+
+// apacheReader goes through a configuration in order, as apache does: a module
+// is there for <IfModule> when its LoadModule stands before.
+type apacheReader struct {
+	run     *invocation
+	modules map[string]bool
+	defined map[string]bool
+	blocks  []facts.Tri // of the conditions that stand around a line
+	part    bool        // of the configuration is all there is: modules may be loaded elsewhere
+}
+
+func (r *apacheReader) read(lines []confLine) {
+	for _, l := range lines {
+		if m := apacheBlock.FindStringSubmatch(l.text); m != nil {
+			r.block(m[1] == "/", m[2], strings.TrimSpace(m[3]))
+			continue
+		}
+		words := strings.Fields(l.text)
+		directive := strings.ToLower(words[0])
+		if len(words) < 2 || slices.Contains(r.blocks, facts.No) {
+			continue
+		}
+		unsure := slices.Contains(r.blocks, facts.Unknown)
+		switch directive {
+		case "loadmodule":
+			r.modules[words[1]] = !unsure
+		case "define":
+			r.defined[words[1]] = !unsure
+		case "listen":
+			if unsure {
+				r.run.unknown("%s: whether apache listens there depends on a module or condition that is not known", l.from())
+				continue
+			}
+			r.run.apacheAddress(words[1], l.from(), len(words) > 2 && words[2] == "https")
+		}
 	}
+}
+
+// builtin are the modules that every build has.
+var builtin = []string{"core_module", "so_module", "http_module", "core.c", "mod_so.c", "http_core.c"}
+
+func (r *apacheReader) block(ends bool, kind, condition string) {
+	if ends {
+		r.blocks = r.blocks[:max(0, len(r.blocks)-1)]
+		return
+	}
+	name, negated := strings.CutPrefix(condition, "!")
+	holds := facts.Unknown
+	switch strings.ToLower(kind) {
+	case "ifmodule":
+		if file, ok := strings.CutPrefix(name, "mod_"); ok {
+			name = strings.TrimSuffix(file, ".c") + "_module"
+		}
+		holds = truth(r.modules[name] || slices.Contains(builtin, name))
+		if holds == facts.No && r.part {
+			holds = facts.Unknown
+		}
+	case "ifdefine":
+		holds = truth(r.defined[name])
+	}
+	if negated && holds != facts.Unknown {
+		holds = truth(holds == facts.No)
+	}
+	r.blocks = append(r.blocks, holds)
 }
 
 func (run *invocation) apacheAddress(address, from string, tls bool) {

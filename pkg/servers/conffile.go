@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// maxConfFiles and maxConfDepth bound what is read of an image for one server.
+// maxConfFiles and maxConfDepth bound what is read of an image for one server;
+// Debian's apache with some modules has 60 files.
 const (
-	maxConfFiles = 40
+	maxConfFiles = 200
 	maxConfDepth = 8
 )
 
