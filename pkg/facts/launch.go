@@ -17,6 +17,10 @@ type Launch struct {
 	Command Command `json:"command"`
 	// Final describes the file that Command.Argv[0] names.
 	Final Program `json:"final"`
+	// Limit says what ends Command after a time: "timeout ends gunicorn after 60s".
+	Limit string `json:"limit,omitempty"`
+	// Repeats: a shell runs Command again and again, for ever.
+	Repeats bool `json:"repeats,omitempty"`
 	// Before are the foreground commands that run to their end first.
 	Before []Command `json:"before,omitempty"`
 	// Background are the commands started with & before Command.
@@ -66,6 +70,10 @@ type Command struct {
 	User string `json:"user,omitempty"`
 	// Origin is where in the image's config the command stands.
 	Origin Origin `json:"origin"`
+	// Runs are the programs that a compound command, a wrapper or a script runs
+	// in its turn, when that is known; a redirection to a file counts as tee
+	// FILE. An empty Dir or Env of theirs is the command's.
+	Runs []Command `json:"runs,omitempty"`
 }
 
 // Name returns the first word, "" when there is none or it is unknown.

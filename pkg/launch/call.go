@@ -52,19 +52,13 @@ func (s *shell) call(stmt *syntax.Stmt, cmd *syntax.CallExpr, last bool) outcome
 		s.before(stmt)
 		return next
 	}
-	s.f.launch.Before = append(s.f.launch.Before, s.withAssigns(cmd, words))
+	s.f.launch.Before = append(s.f.launch.Before, s.f.resolved(s.withAssigns(cmd, words)))
 	return next
 }
 
 // writesFile reports whether a statement's output goes to a file.
 func writesFile(stmt *syntax.Stmt) bool {
-	return slices.ContainsFunc(stmt.Redirs, func(r *syntax.Redirect) bool {
-		switch r.Op {
-		case syntax.RdrOut, syntax.AppOut, syntax.RdrAll, syntax.AppAll, syntax.RdrClob, syntax.RdrInOut:
-			return !strings.HasPrefix(r.Word.Lit(), "/dev/")
-		}
-		return false
-	})
+	return slices.ContainsFunc(stmt.Redirs, toFile)
 }
 
 // stripExec takes exec, command and their options away.

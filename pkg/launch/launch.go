@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -104,6 +105,7 @@ type follower struct {
 	interpreter Interpreter
 	assumed     string
 	expanded    int // bytes that expansions have made so far
+	resolving   int // commands that run first and were followed
 }
 
 // follow goes through the words until a command is settled.
@@ -128,6 +130,9 @@ func (f *follower) step(words []word) []word {
 		return f.settle(words, facts.Unknown, fmt.Sprintf("only a run can tell which program %s names", words[0].Text))
 	}
 	name := path.Base(words[0].Text)
+	if !shells[name] && name != "busybox" && !f.isScript(words[0].Text) {
+		f.usesArgs = f.usesArgs || slices.ContainsFunc(words, func(w word) bool { return w.at.Field == finding.FieldCmd })
+	}
 	if name == "busybox" && len(words) > 1 && words[1].Known && shells[words[1].Text] {
 		return f.shell(words[1:], kindBusybox)
 	}
@@ -137,13 +142,37 @@ func (f *follower) step(words []word) []word {
 	if name == "su" || name == "runuser" {
 		return f.switchUser(words)
 	}
-	if pm, ok := managers[name]; ok {
-		return f.manager(words, pm)
+	if next, ok := f.launcher(name, words); ok {
+		return next
 	}
 	if w, ok := wrapperTable()[name]; ok {
 		return f.unwrap(words, w)
 	}
 	return f.program(words)
+}
+
+// launcher follows the programs that start what a file of the image names; ok
+// is false for other programs.
+func (f *follower) launcher(name string, words []word) (next []word, ok bool) {
+	if pm, ok := managers[name]; ok {
+		return f.manager(words, pm), true
+	}
+	if t, ok := projectTools[name]; ok {
+		return f.project(words, t), true
+	}
+	if m, ok := procfileManagers[name]; ok {
+		return f.processes(words, m), true
+	}
+	switch {
+	case name == "start-stop-daemon":
+		return f.startStopDaemon(words), true
+	case name == "deno" && len(words) > 1 && words[1].Text == "task":
+		return f.denoTask(words), true
+	}
+	if services, main, why, ok := f.tree(words); ok {
+		return f.supervise(words, services, main, why), true
+	}
+	return nil, false
 }
 
 // program settles a program, or follows it when it is an entrypoint script.
@@ -159,6 +188,13 @@ func (f *follower) program(words []word) []word {
 		return f.settleAs(words, final, facts.Yes, "")
 	}
 	return f.scriptFile(words, final)
+}
+
+// isScript reports whether a program is a script that a shell reads, which
+// need not use its arguments.
+func (f *follower) isScript(name string) bool {
+	p := f.describe(name)
+	return p.Kind == "script" && !isProgram(p)
 }
 
 // settle ends the following: words are the command.

@@ -81,7 +81,8 @@ func TestFollow(t *testing.T) {
 		{name: "and", cmd: sh("python3 manage.py migrate && exec gunicorn a"), want: want{argv: "gunicorn|a", known: "yes", before: "python3 manage.py migrate"}},
 		{name: "or true", cmd: sh("gunicorn a || true"), want: want{argv: "gunicorn|a", known: "yes", shell: "sh"}},
 		{name: "or another", cmd: sh("gunicorn a || uvicorn b"), want: want{argv: "gunicorn|a", why: "||", shell: "sh"}},
-		{name: "pipe", cmd: sh("gunicorn a | tee log"), want: want{argv: "tee|log", known: "no", why: "pipe", shell: "sh"}},
+		{name: "pipe", cmd: sh("gunicorn a | tee log"), want: want{argv: "gunicorn|a", known: "yes", shell: "sh"}},
+		{name: "pipe into a program", cmd: sh("gunicorn a | serve"), want: want{argv: "serve", known: "no", why: "pipe", shell: "sh"}},
 		{name: "trailing ampersand", cmd: sh("gunicorn a &"), want: want{argv: "gunicorn|a", known: "yes", ends: "starts gunicorn with & and ends", back: "gunicorn a"}},
 		{name: "ampersand and echo", cmd: sh("gunicorn a & echo started"), want: want{argv: "gunicorn|a", known: "yes", ends: "echo", back: "gunicorn a"}},
 		{name: "ampersand and wait", cmd: sh("gunicorn a & wait"), want: want{argv: "gunicorn|a", known: "yes", shell: "sh"}},
@@ -151,7 +152,7 @@ func TestFollow(t *testing.T) {
 		}, want: want{argv: "node|server.js", known: "yes"}},
 		{name: "redis entrypoint", entrypoint: []string{"docker-entrypoint.sh"}, cmd: []string{"redis-server"}, files: map[string]string{
 			"usr/local/bin/docker-entrypoint.sh": "#!/bin/sh\nset -e\nif [ \"${1#-}\" != \"$1\" ] || [ \"${1%.conf}\" != \"$1\" ]; then\n\tset -- redis-server \"$@\"\nfi\nif [ \"$1\" = 'redis-server' -a \"$(id -u)\" = '0' ]; then\n\tfind . \\! -user redis -exec chown redis '{}' +\n\texec gosu redis \"$0\" \"$@\"\nfi\num=\"$(umask)\"\nif [ \"$um\" = '0022' ]; then umask 0077; fi\nexec \"$@\"\n",
-		}, want: want{argv: "redis-server", known: "yes", user: "redis", before: "find . ! -user redis -exec chown redis {} +if [ \"$um\" = '0022' ]; then umask 0077; fi"}},
+		}, want: want{argv: "redis-server", known: "yes", user: "redis", before: "find . ! -user redis -exec chown redis {} +"}},
 		{name: "sh with an absolute script", entrypoint: []string{"sh", "/srv/run.sh"}, files: map[string]string{"srv/run.sh": "exec gunicorn a\n"}, want: want{argv: "gunicorn|a", known: "yes"}},
 		{name: "sh with a relative script", entrypoint: []string{"bash", "run.sh"}, files: map[string]string{"app/run.sh": "exec gunicorn a\n"}, want: want{argv: "gunicorn|a", known: "yes"}},
 		{name: "env -C with an absolute directory", cmd: []string{"env", "-C", "/srv", "gunicorn"}, want: want{argv: "gunicorn", known: "yes", dir: "/srv"}},

@@ -20,91 +20,145 @@ type manager struct {
 	dashes bool     // arguments for the script come after --
 	dirs   []string // options that name the directory
 	values []string // other options with a value
+	spaces []string // options that choose a workspace
+	space  string   // the subcommand that does
+	files  bool     // NAME may be a file, which it runs itself
 }
 
 // managers: measured, npm drops the options it is given without --.
 var managers = map[string]manager{
-	"npm":  {dashes: true, dirs: []string{"--prefix", "-C"}, values: []string{"-w", "--workspace", "--loglevel", "--script-shell"}},
-	"yarn": {direct: true, dirs: []string{"--cwd"}},
-	"pnpm": {direct: true, dirs: []string{"-C", "--dir"}, values: []string{"-F", "--filter"}},
+	"npm":  {dashes: true, dirs: []string{"--prefix", "-C"}, spaces: []string{"-w", "--workspace"}, values: []string{"--loglevel", "--script-shell"}},
+	"yarn": {direct: true, dirs: []string{"--cwd"}, space: "workspace"},
+	"pnpm": {direct: true, dirs: []string{"-C", "--dir"}, spaces: []string{"-F", "--filter"}},
+	"bun":  {direct: true, files: true, dirs: []string{"--cwd"}, spaces: []string{"-F", "--filter"}, values: []string{"--env-file", "-r", "--preload", "-c", "--config"}},
 }
 
 // npmLifecycle are the scripts that npm, yarn and pnpm run without "run".
 var npmLifecycle = map[string]bool{"start": true, "test": true, "stop": true, "restart": true}
 
-// manager follows npm, yarn and pnpm to the command of a script.
+// asked is what a package manager is asked for.
+type asked struct {
+	script string // "exec": the arguments are a command
+	args   []word
+	dir    string
+	why    string // nobody can tell
+}
+
+// manager follows npm, yarn, pnpm and bun to the command of a script.
 func (f *follower) manager(words []word, pm manager) []word {
-	name, args, dir, why := pm.parse(words, f.dir)
-	if why != "" {
-		return f.settle(words, facts.Unknown, why)
+	a := f.asked(words, pm)
+	if a.why != "" {
+		return f.settle(words, facts.Unknown, a.why)
 	}
-	if name == "" {
+	if a.script == "" || pm.files && f.exists(path.Join(a.dir, a.script)) == facts.Yes {
 		return f.settle(words, facts.Yes, "")
 	}
-	f.addNodeBin(dir)
-	if name == "exec" {
-		f.dir, f.first = dir, facts.No
-		return args
+	f.addNodeBin(a.dir)
+	if a.script == "exec" {
+		f.dir, f.first = a.dir, facts.No
+		return a.args
 	}
-	file := path.Join(dir, "package.json")
+	return f.packageScript(words, pm, a)
+}
+
+// packageScript follows a script of package.json.
+func (f *follower) packageScript(words []word, pm manager, a asked) []word {
+	name, file := a.script, path.Join(a.dir, "package.json")
 	scripts, err := f.packageScripts(file)
 	script, ok := scripts[name]
 	switch {
+	case pm.files && !ok && path.Ext(name) != "":
+		return f.settle(words, facts.Yes, "") // a file that was not examined
 	case err != nil:
 		return f.settle(words, facts.Unknown, fmt.Sprintf("%s cannot be read: %v", file, err))
-	case !ok && name == "start" && f.exists(path.Join(dir, "server.js")) == facts.Yes && words[0].Text == "npm":
+	case !ok && name == "start" && f.exists(path.Join(a.dir, "server.js")) == facts.Yes && words[0].Text == "npm":
 		f.trail(file, "npm start runs server.js: there is no start script")
-		f.dir, f.first = dir, facts.No
-		return append([]word{known("node"), known("server.js")}, args...)
+		f.dir, f.first = a.dir, facts.No
+		return append([]word{known("node"), known("server.js")}, a.args...)
 	case !ok && pm.direct && !npmLifecycle[name]:
-		f.dir, f.first, f.search = dir, facts.No, facts.Unknown
-		return append([]word{known(name)}, args...) // node_modules/.bin/NAME
+		f.dir, f.first, f.search = a.dir, facts.No, facts.Unknown
+		return append([]word{known(name)}, a.args...) // node_modules/.bin/NAME
 	case !ok:
 		return f.settle(words, facts.Unknown, fmt.Sprintf("%s has no script %q", file, name))
 	}
+	f.dir, f.first = a.dir, facts.No
 	if pre, ok := scripts["pre"+name]; ok {
-		f.launch.Before = append(f.launch.Before, f.command([]word{known("sh"), known("-c"), known(pre)}))
+		f.launch.Before = append(f.launch.Before, f.resolved(f.command([]word{known("sh"), known("-c"), known(pre)})))
 	}
 	f.trail(file, "%s runs the script %q: %s", words[0].Text, name, script)
-	f.dir, f.first = dir, facts.No
-	return []word{known("sh"), known("-c"), known(script + quoted(args))}
+	return []word{known("sh"), known("-c"), known(script + quoted(a.args))}
 }
 
-// parse returns the script's name and arguments; "exec" is a command.
-func (pm manager) parse(words []word, dir string) (name string, args []word, in, why string) {
-	in = dir
-	rest := words[1:]
-	run := false
+// asked reads the words of a package manager.
+func (f *follower) asked(words []word, pm manager) asked {
+	a := asked{dir: f.dir}
+	rest, run := words[1:], false
 	for len(rest) > 0 {
 		text := rest[0].Text
 		key, value, joined := strings.Cut(text, "=")
 		switch {
 		case !rest[0].Known:
-			return "", nil, in, "only a run can tell what " + text + " means to " + words[0].Text
-		case slices.Contains(pm.dirs, key) || slices.Contains(pm.values, key):
+			a.why = "only a run can tell what " + text + " means to " + words[0].Text
+			return a
+		case slices.Contains(pm.dirs, key) || slices.Contains(pm.values, key) || slices.Contains(pm.spaces, key):
 			if !joined && len(rest) > 1 {
 				value, rest = rest[1].Text, rest[1:]
 			}
-			if slices.Contains(pm.dirs, key) {
-				in = resolve(in, value)
-			} else if key == "-w" || key == "--workspace" || key == "-F" || key == "--filter" {
-				return "", nil, in, words[0].Text + " runs the script of a workspace"
-			}
+			f.place(&a, pm, key, value)
+		case text == "-r" || text == "--recursive" || text == "--workspaces" || text == "-ws":
+			a.why = words[0].Text + " runs the scripts of several workspaces"
 		case strings.HasPrefix(text, "-"): // an option without a value
+		case pm.space != "" && text == pm.space && !run && len(rest) > 1:
+			a.dir, a.why = f.workspace(a.dir, rest[1].Text)
+			rest = rest[1:]
 		case !run && (text == "run" || text == "run-script" || text == "rum"):
 			run = true
-		case run || npmLifecycle[text]:
-			return text, pm.arguments(rest[1:]), in, ""
-		case text == "exec":
-			return "exec", skipDashes(rest[1:]), in, ""
-		case pm.direct && !yarnOwn[text]:
-			return text, rest[1:], in, ""
 		default:
-			return "", nil, in, ""
+			f.later(&a, pm, rest[1:])
+			return pm.choose(a, rest, run)
 		}
 		rest = rest[1:]
 	}
-	return "", nil, in, ""
+	return a
+}
+
+// later reads npm's options behind the script's name, up to --.
+func (f *follower) later(a *asked, pm manager, rest []word) {
+	for i, w := range rest {
+		key, value, joined := strings.Cut(w.Text, "=")
+		if !pm.dashes || w.Text == "--" {
+			return
+		}
+		if !joined && i+1 < len(rest) {
+			value = rest[i+1].Text
+		}
+		f.place(a, pm, key, value)
+	}
+}
+
+// place applies an option that chooses where the script stands.
+func (f *follower) place(a *asked, pm manager, key, value string) {
+	switch {
+	case slices.Contains(pm.dirs, key):
+		a.dir = resolve(a.dir, value)
+	case slices.Contains(pm.spaces, key) && a.why == "":
+		a.dir, a.why = f.workspace(a.dir, value)
+	}
+}
+
+// choose reads the first word that is no option.
+func (pm manager) choose(a asked, rest []word, run bool) asked {
+	switch text := rest[0].Text; {
+	case run || npmLifecycle[text]:
+		a.script, a.args = text, pm.arguments(rest[1:])
+	case text == "exec":
+		a.script, a.args = "exec", skipDashes(rest[1:])
+	case text == "x" && pm.files || text == "dlx":
+		a.script, a.args = "exec", skipDashes(rest[1:])
+	case pm.direct && !yarnOwn[text]:
+		a.script, a.args = text, rest[1:]
+	}
+	return a
 }
 
 func resolve(dir, name string) string {

@@ -14,13 +14,16 @@ func (w wrapper) parse(words []word) (rest []word, options []option, why string)
 		return nil, nil, why
 	}
 	if len(w.Subcommand) > 0 {
-		if len(p.words) == 0 || p.words[0].Text != w.Subcommand[0] {
+		if len(p.words) == 0 || !slices.Contains(w.Subcommand, p.words[0].Text) {
 			return nil, nil, ""
 		}
 		p.words, p.ended = p.words[1:], false
 		if why = p.options(); why != "" {
 			return nil, nil, why
 		}
+	}
+	if w.Interactive && len(w.Script) > 0 && !has(w.Script, p.found) {
+		return nil, nil, w.Name + " without a command starts a shell"
 	}
 	if w.Separator {
 		i := slices.IndexFunc(p.words, func(x word) bool { return x.Text == "--" })
@@ -39,6 +42,29 @@ func (w wrapper) parse(words []word) (rest []word, options []option, why string)
 		}
 	}
 	return slices.Clip(append([]word{}, p.words...)), p.found, ""
+}
+
+// parseAll takes options from between the arguments as well: rest are the
+// arguments behind the subcommand, nil when that is missing.
+func (w wrapper) parseAll(words []word) (rest []word, options []option, why string) {
+	p := optionParser{wrapper: w, words: words[1:]}
+	rest = []word{}
+	for {
+		if why = p.options(); why != "" {
+			return nil, nil, why
+		}
+		if len(p.words) == 0 {
+			break
+		}
+		rest, p.words = append(rest, p.words[0]), p.words[1:]
+	}
+	if len(w.Subcommand) > 0 {
+		if len(rest) == 0 || !slices.Contains(w.Subcommand, rest[0].Text) {
+			return nil, nil, ""
+		}
+		rest = rest[1:]
+	}
+	return rest, p.found, ""
 }
 
 type optionParser struct {
@@ -109,11 +135,11 @@ func (p *optionParser) cluster(letters string) bool {
 		switch {
 		case slices.Contains(p.wrapper.Flags, name):
 			p.found = append(p.found, option{name: name})
-		case slices.Contains(p.wrapper.Values, name) && i+1 < len(letters):
+		case (slices.Contains(p.wrapper.Values, name) || slices.Contains(p.wrapper.Script, name)) && i+1 < len(letters):
 			joined := known(letters[i+1:])
 			p.found = append(p.found, option{name: name, value: &joined})
 			return true
-		case slices.Contains(p.wrapper.Values, name):
+		case slices.Contains(p.wrapper.Values, name) || slices.Contains(p.wrapper.Script, name):
 			p.take(name)
 			return true
 		default:

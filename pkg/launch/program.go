@@ -150,7 +150,8 @@ func envTarget(words []string) string {
 
 // interpreterName is the program that reads a script, through env.
 func interpreterName(p facts.Program, f *follower) string {
-	if path.Base(p.Interpreter) != "env" {
+	contenv := path.Base(p.Interpreter) == "with-contenv" // of s6-overlay: it runs its argument
+	if path.Base(p.Interpreter) != "env" && !contenv {
 		return p.Interpreter
 	}
 	head, err := f.head(p.Path, maxHead)
@@ -158,5 +159,8 @@ func interpreterName(p facts.Program, f *follower) string {
 		return p.Interpreter
 	}
 	line, _, _ := strings.Cut(string(head[2:]), "\n")
+	if words := strings.Fields(line); contenv && len(words) > 1 {
+		return words[1]
+	}
 	return envTarget(strings.Fields(line))
 }

@@ -3,6 +3,7 @@ package launch
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -124,14 +125,13 @@ func (s *shell) withBackground(end outcome) outcome {
 func (s *shell) background(stmt *syntax.Stmt, last bool) outcome {
 	call, ok := stmt.Cmd.(*syntax.CallExpr)
 	if !ok || len(call.Args) == 0 {
-		if disruptsBackground(stmt) {
+		group := s.group(stmt)
+		if group.Runs == nil && disruptsBackground(stmt) {
 			return undecidedBecause("a group of commands runs in the background")
 		}
 		if !last {
 			s.sent = len(s.f.launch.Before)
-			s.f.launch.Background = append(s.f.launch.Background, facts.Command{
-				Argv: []facts.Word{{Text: s.text(stmt)}}, Env: s.f.vars.environ(), Dir: s.f.dir, User: s.f.user,
-			})
+			s.f.launch.Background = append(s.f.launch.Background, group)
 			return next
 		}
 		return s.ends("the shell sends its last commands to the background and ends")
@@ -141,6 +141,11 @@ func (s *shell) background(stmt *syntax.Stmt, last bool) outcome {
 		return next
 	}
 	command := s.withAssigns(call, words)
+	if _, declared := s.funcs[words[0].Text]; declared && words[0].Known {
+		command.Runs = s.group(stmt).Runs
+	} else {
+		command = s.f.resolved(command)
+	}
 	s.sent = len(s.f.launch.Before)
 	s.f.launch.Background = append(s.f.launch.Background, command)
 	if !last {
@@ -149,6 +154,15 @@ func (s *shell) background(stmt *syntax.Stmt, last bool) outcome {
 	end := s.ends(fmt.Sprintf("the shell starts %s with & and ends", path.Base(words[0].Text)))
 	end.words = words
 	return end
+}
+
+// group describes what goes to the background without being one command.
+func (s *shell) group(stmt *syntax.Stmt) facts.Command {
+	c := facts.Command{Argv: []facts.Word{{Text: s.text(stmt)}}, Env: s.f.vars.environ(), Dir: s.f.dir, User: s.f.user}
+	if runs, ok := s.inside(stmt, 0); ok {
+		c.Runs = append([]facts.Command{}, runs...)
+	}
+	return c
 }
 
 func disruptsBackground(stmt *syntax.Stmt) bool {
@@ -186,12 +200,34 @@ func (s *shell) binary(cmd *syntax.BinaryCmd, last bool) outcome {
 		s.before(cmd)
 		return next
 	}
+	if filter := filterName(cmd.Y); filter != "" {
+		end := s.stmt(cmd.X, true)
+		end.stays, end.exec = true, false
+		s.f.trail(s.label, "%s passes its output on", filter)
+		return end
+	}
 	end := s.stmt(cmd.Y, true)
 	if end.kind == final {
 		end.certain, end.stays, end.exec = facts.No, true, false
 		end.why = "the command is a pipe: " + oneLine(s.text(cmd))
 	}
 	return end
+}
+
+// filters read what the command says and write it on.
+var filters = []string{"tee", "cat", "grep", "egrep", "sed", "awk", "gawk", "logger", "ts", "cronolog", "rotatelogs", "multilog", "jq", "cut", "tr", "pino-pretty", "bunyan"}
+
+// filterName is the program behind a pipe when it only passes text on, and
+// therefore ends with the command before it.
+func filterName(stmt *syntax.Stmt) string {
+	call, ok := stmt.Cmd.(*syntax.CallExpr)
+	if !ok || len(call.Args) == 0 {
+		return ""
+	}
+	if name := path.Base(call.Args[0].Lit()); slices.Contains(filters, name) {
+		return name
+	}
+	return ""
 }
 
 func (s *shell) and(cmd *syntax.BinaryCmd, last bool) outcome {
@@ -266,13 +302,6 @@ func (s *shell) compound(node syntax.Node, last bool, what string) outcome {
 	s.poison(node)
 	s.before(node)
 	return next
-}
-
-// before records what runs first without being one simple command.
-func (s *shell) before(node syntax.Node) {
-	s.f.launch.Before = append(s.f.launch.Before, facts.Command{
-		Argv: []facts.Word{{Text: s.text(node)}}, Env: s.f.vars.environ(), Dir: s.f.dir, User: s.f.user,
-	})
 }
 
 // text is the source of a node.

@@ -3,6 +3,7 @@ package launch
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -73,111 +74,6 @@ func (f *follower) shell(words []word, kind shellKind) []word {
 	return s.run(script.Text)
 }
 
-// shellFile follows sh FILE.
-func (f *follower) shellFile(words, rest []word, name string, kind shellKind) []word {
-	if f.dir == "" && !strings.HasPrefix(rest[0].Text, "/") {
-		return f.settle(words, facts.Unknown, "the script's directory is not known")
-	}
-	file := resolve(f.dir, rest[0].Text)
-	text, err := f.read(file)
-	if err != nil {
-		return f.settle(words, facts.Unknown, fmt.Sprintf("the script %s cannot be read: %v", file, err))
-	}
-	s := &shell{f: f, name: name, kind: kind, label: file, zero: rest[0], params: rest[1:], words: words, file: file, fromCmd: rest[0].at.Field == finding.FieldCmd}
-	f.trail(where(words), "%s runs %s", name, file)
-	return s.run(text)
-}
-
-// pipStart begins the launchers that pip writes when the interpreter's path is
-// too long for a #! line: sh executes python, which reads the same file.
-const pipStart = "#!/bin/sh\n'''exec' "
-
-// scriptFile follows a script of the image that is executed itself.
-func (f *follower) scriptFile(words []word, p facts.Program) []word {
-	if p.CRLF || p.Executable == facts.No || p.InterpreterFound == facts.No {
-		return f.settleAs(words, p, facts.Yes, "")
-	}
-	text, err := f.read(p.Path)
-	if err != nil {
-		return f.settleAs(words, p, facts.Unknown, "an entrypoint script decides: "+p.Path)
-	}
-	if strings.HasPrefix(text, pipStart) {
-		return f.settleAs(words, p, facts.Yes, "")
-	}
-	name := path.Base(interpreterName(p, f))
-	s := &shell{
-		f: f, name: path.Base(p.Path), kind: f.shellKind(name), label: p.Path, file: p.Path,
-		zero: known(p.Path), params: words[1:], words: words, fromCmd: words[0].at.Field == finding.FieldCmd,
-	}
-	f.trail(where(words), "%s runs", p.Path)
-	return s.run(text)
-}
-
-// isProgram tells scripts that are programs in their own right from the
-// scripts of an image's author, which decide what runs.
-func isProgram(p facts.Program) bool {
-	base := path.Base(p.Path)
-	if strings.Contains(base, "entrypoint") || strings.Contains(base, "start.sh") || strings.Contains(base, "run.sh") {
-		return false
-	}
-	switch path.Dir(p.Path) {
-	case "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/etc/init.d":
-		return true
-	}
-	return scriptPrograms[base]
-}
-
-// looksLikeScript judges by the name, for files that were not examined.
-func looksLikeScript(name string) bool {
-	base := path.Base(name)
-	return !scriptPrograms[base] && (strings.Contains(base, "entrypoint") || strings.HasSuffix(base, ".sh"))
-}
-
-// scriptPrograms are programs that are installed as shell scripts elsewhere.
-var scriptPrograms = map[string]bool{
-	"apachectl": true, "apache2ctl": true, "apache2-foreground": true, "httpd-foreground": true,
-	"catalina.sh": true, "startup.sh": true, "jetty.sh": true, "standalone.sh": true, "domain.sh": true,
-	"zkServer.sh": true, "kafka-server-start.sh": true, "zookeeper-server-start.sh": true, "rabbitmq-server": true,
-	"mysqld_safe": true, "mariadbd-safe": true, "elasticsearch": true, "opensearch": true, "cassandra": true,
-	"activemq": true, "ejabberdctl": true, "xvfb-run": true, "websockify": true, "novnc_proxy": true,
-}
-
-type shellOptions struct {
-	script, login, stdin bool
-	rest                 []word
-	unknown              string
-}
-
-func parseShellOptions(words []word) shellOptions {
-	var o shellOptions
-	rest := words[1:]
-	for len(rest) > 0 && len(rest[0].Text) > 1 && strings.ContainsAny(rest[0].Text[:1], "-+") {
-		text := rest[0].Text
-		if !rest[0].Known {
-			o.unknown = text
-			return o
-		}
-		rest = rest[1:]
-		if text == "--" {
-			break
-		}
-		if strings.HasPrefix(text, "--") {
-			o.login = o.login || text == "--login"
-			if text == "--rcfile" || text == "--init-file" {
-				rest = rest[min(1, len(rest)):]
-			}
-			continue
-		}
-		o.script = o.script || text[0] == '-' && strings.Contains(text, "c")
-		o.login = o.login || strings.Contains(text, "l")
-		o.stdin = o.stdin || strings.Contains(text, "s")
-		taken := strings.Count(text, "o") + strings.Count(text, "O")
-		rest = rest[min(taken, len(rest)):]
-	}
-	o.rest = rest
-	return o
-}
-
 // shell is one shell that runs a script.
 type shell struct {
 	f      *follower
@@ -211,6 +107,9 @@ func (s *shell) run(text string) []word {
 	s.sent = len(s.f.launch.Before)
 	s.funcs = map[string]*syntax.Stmt{}
 	s.start, s.params0 = s.f.remember(), s.params
+	if strings.Contains(text, "\r\n") { // the parser would drop what a shell keeps
+		return s.f.settle(s.words, facts.Unknown, "the script has Windows line ends: the last word of every line ends in a carriage return")
+	}
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), s.label)
 	if err != nil {
 		return s.f.settle(s.words, facts.Unknown, fmt.Sprintf("the shell script cannot be parsed: %v", err))
@@ -230,7 +129,7 @@ func (s *shell) finish(end outcome) []word {
 	f := s.f
 	switch end.kind {
 	case undecided:
-		if words, ok := s.interpret(-1); ok {
+		if words, ok := s.interpret(anything); ok {
 			return words
 		}
 		why := end.why
@@ -251,12 +150,27 @@ func (s *shell) finish(end outcome) []word {
 			return words
 		}
 	}
+	if s.opaque() {
+		if words, ok := s.interpret(certainly); ok {
+			return words
+		}
+	}
 	s.stayInFront(end)
 	if end.certain != facts.Yes {
 		f.settle(end.words, end.certain, end.why)
 		return nil
 	}
 	return end.words
+}
+
+// opaque reports whether something runs first that reading does not show,
+// or writes a file.
+func (s *shell) opaque() bool {
+	before := s.f.launch.Before
+	return slices.ContainsFunc(before[min(s.start.before, len(before)):], func(c facts.Command) bool {
+		writes := slices.ContainsFunc(c.Runs, func(r facts.Command) bool { return r.Name() == "tee" })
+		return c.Name() == "" && (c.Runs == nil || writes)
+	})
 }
 
 // stayInFront records whether the shell remains the first process.
@@ -289,23 +203,4 @@ func oneLine(text string) string {
 		return text[:min(len(text), 120)] + " …"
 	}
 	return text
-}
-
-// readsArguments reports whether a script mentions its positional parameters.
-func readsArguments(node syntax.Node) bool {
-	found := false
-	syntax.Walk(node, func(n syntax.Node) bool {
-		if p, ok := n.(*syntax.ParamExp); ok && p.Param != nil {
-			name := p.Param.Value
-			found = found || name == "@" || name == "*" || name == "#" || name != "0" && strings.Trim(name, "0123456789") == ""
-		}
-		if c, ok := n.(*syntax.CallExpr); ok && len(c.Args) > 0 {
-			switch c.Args[0].Lit() {
-			case "shift", "getopts", "source", ".", "eval":
-				found = true
-			}
-		}
-		return !found
-	})
-	return found
 }

@@ -25,9 +25,15 @@ func (f *follower) restore(m memory) {
 	f.launch.Background = f.launch.Background[:min(m.background, len(f.launch.Background))]
 }
 
+// What interpret is asked for instead of a number of unknown words.
+const (
+	anything  = -1 // reading did not decide
+	certainly = -2 // reading did decide: all ways have to agree
+)
+
 // interpret asks the interpreter about a script that reading did not decide,
-// or in whose command so many words are unknown; -1: all. ok is false when
-// that does not help.
+// or in whose command so many words are unknown. ok is false when that does
+// not help.
 func (s *shell) interpret(unknown int) (words []word, ok bool) {
 	f := s.f
 	if f.interpreter == nil || s.tried || f.blind != "" || f.depth > maxDepth {
@@ -39,7 +45,7 @@ func (s *shell) interpret(unknown int) (words []word, ok bool) {
 	f.restore(s.start)
 	ways, err := f.interpreter.Interpret(s.script(), f.files)
 	best, why := likeliest(ways)
-	if err != nil || best == nil || best.End == WayUndecided || best.End == WayFails || unknown >= 0 && !better(best, ways, unknown) {
+	if err != nil || best == nil || best.End == WayUndecided || best.End == WayFails || unknown >= 0 && !better(best, ways, unknown) || unknown == certainly && why != "" {
 		f.restore(saved)
 		if best != nil && best.Why != "" {
 			f.trail(s.label, "interpreted: %s", best.Why)
@@ -186,7 +192,10 @@ func alternatives(ways Ways, best *Way) []facts.Alternative {
 // take goes on with what a way ends in.
 func (s *shell) take(w *Way, ways Ways) []word {
 	f := s.f
-	f.launch.Before = append(f.launch.Before, w.Before...)
+	for _, c := range w.Before {
+		c.User = f.user
+		f.launch.Before = append(f.launch.Before, f.resolved(c))
+	}
 	others := map[string]bool{}
 	for _, c := range w.Before {
 		others[strings.Join(c.Words(), " ")] = true
@@ -224,6 +233,7 @@ func (s *shell) takeCommand(w *Way, ways Ways) []word {
 	f.trail(fmt.Sprintf("%s:%d", w.File, w.Line), "%s %s", did, oneLine(strings.Join(w.Command.Words(), " ")))
 	f.setEnviron(w, ways)
 	f.dir = w.Command.Dir
+	f.launch.Repeats = f.launch.Repeats || w.End == WayLoop
 	return s.finish(outcome{kind: final, words: s.originals(w.Command.Argv), exec: w.End == WayExec, stays: w.End == WayLoop, certain: facts.Yes})
 }
 
@@ -265,6 +275,15 @@ func (s *shell) originals(argv []facts.Word) []word {
 	return words
 }
 
+// Writes is how a file that is written on the way, with a text that is not
+// known, stands among the commands that run first.
+func Writes(name string) facts.Command {
+	return facts.Command{
+		Argv: []facts.Word{{Text: "a script writes " + name}},
+		Runs: []facts.Command{{Argv: []facts.Word{{Text: "tee", Known: true}, {Text: name, Known: true}}}},
+	}
+}
+
 // wrote records the files that every way writes alike.
 func (f *follower) wrote(w *Way, ways Ways) {
 	for name, text := range w.Written {
@@ -273,7 +292,7 @@ func (f *follower) wrote(w *Way, ways Ways) {
 			return o.End != WayFails && (!ok || theirs != text)
 		})
 		if !same {
-			f.launch.Before = append([]facts.Command{{Argv: []facts.Word{{Text: "a script writes " + name}}}}, f.launch.Before...)
+			f.launch.Before = append([]facts.Command{Writes(name)}, f.launch.Before...)
 			continue
 		}
 		if f.launch.Written == nil {

@@ -43,6 +43,12 @@ type wrapper struct {
 	Script      []string
 	User        []string
 	Files       map[string][]string
+	Interactive bool
+	ShellWord   bool     `yaml:"shellWord"`
+	Dirs        []string // options that change the directory
+	EnvFile     []string `yaml:"envFile"`
+	EnvDefault  string   `yaml:"envDefault"`
+	EnvWins     bool     `yaml:"envWins"`
 }
 
 var wrapperTable = sync.OnceValue(mustLoadWrappers)
@@ -82,6 +88,14 @@ func (f *follower) unwrap(words []word, w wrapper) []word {
 	if script, ok := find(options, w.Script); ok {
 		rest = []word{known("sh"), known("-c"), script}
 	}
+	if w.ShellWord && len(rest) > 0 {
+		script := rest[0]
+		for _, more := range rest[1:] {
+			script.Text, script.Known = script.Text+" "+more.Text, script.Known && more.Known
+		}
+		script.at = facts.Origin{}
+		rest = []word{known("sh"), known("-c"), script}
+	}
 	for _, value := range slices.Backward(split(w, options)) {
 		rest = append([]word{value}, rest...)
 	}
@@ -111,9 +125,10 @@ func (f *follower) enter(words, rest []word, options []option, w wrapper) []word
 			delete(f.vars, value.Text)
 		}
 	}
-	if dir, ok := find(options, []string{"-C", "--chdir"}); ok && w.Name == "env" {
+	if dir, ok := find(options, w.Dirs); ok {
 		f.dir = resolve(f.dir, dir.Text)
 	}
+	f.readEnvFiles(options, w)
 	f.changeUser(words, rest, options, w)
 	if w.Search {
 		f.search = facts.Unknown
@@ -133,10 +148,40 @@ func (f *follower) enter(words, rest []word, options []option, w wrapper) []word
 	if w.leavesUnknown(f.first, options) {
 		return f.settle(rest, facts.Unknown, w.Name+" sends its command to the background when it is the first process")
 	}
+	if w.Name == "timeout" && f.launch.Limit == "" {
+		f.launch.Limit = timeLimit(words, rest)
+	}
 	if w.Runs != "exec" {
 		f.first = facts.No
 	}
 	return rest
+}
+
+// readEnvFiles sets the variables of the files that a wrapper reads.
+func (f *follower) readEnvFiles(options []option, w wrapper) {
+	given := false
+	for _, o := range options {
+		if slices.Contains(w.EnvFile, o.name) && o.value != nil {
+			f.loadEnv(resolve(f.dir, o.value.Text), w.EnvWins)
+			given = true
+		}
+	}
+	if !given && w.EnvDefault != "" {
+		f.loadEnv(resolve(f.dir, w.EnvDefault), w.EnvWins)
+	}
+}
+
+// timeLimit says that timeout DURATION COMMAND ends; "" with the duration 0,
+// which is none.
+func timeLimit(words, rest []word) string {
+	if len(words) <= len(rest) {
+		return ""
+	}
+	duration := words[len(words)-len(rest)-1]
+	if !duration.Known || strings.Trim(duration.Text, "0.smhd") == "" {
+		return ""
+	}
+	return fmt.Sprintf("timeout ends %s after %s", path.Base(rest[0].Text), duration.Text)
 }
 
 func (w wrapper) goesToBackground(first facts.Tri, options []option) bool {

@@ -28,15 +28,12 @@ func wrap(line string, width int) string {
 		indent = "  "
 	}
 	var b strings.Builder
-	used, broken := 0, false // columns of this line; whether it goes on from another
+	used := 0 // columns of this line
 	for i, word := range strings.SplitAfter(line, " ") {
 		n := columns(strings.TrimRight(word, " "))
 		if i > 0 && used+n > width && used > len(indent) {
 			b.WriteString("\n" + indent)
-			used, broken = len(indent), true
-		}
-		if n == 0 && broken && used == len(indent) {
-			continue // a blank that stood between words
+			used = len(indent)
 		}
 		b.WriteString(word)
 		used += columns(word)

@@ -16,7 +16,6 @@ func TestWrap(t *testing.T) {
 		"verdict":     {"  FAIL  the release health check will fail", "  FAIL  the release health\n        check will fail"},
 		"evidence":    {"  seen     0.2s  app.py listens on 0.0.0.0:8000", "  seen     0.2s  app.py\n               listens on\n               0.0.0.0:8000"},
 		"colour":      {"  \x1b[1;31mFAIL\x1b[0m  the release health check will fail", "  \x1b[1;31mFAIL\x1b[0m  the release health\n        check will fail"},
-		"two blanks":  {"registry/image:v1  sha256:00  linux/amd64", "registry/image:v1  sha256:00\n  linux/amd64"},
 		"long word":   {"  see  " + strings.Repeat("x", 50), "  see  " + strings.Repeat("x", 50)},
 		"not Latin 1": {strings.Repeat("ü", 30), strings.Repeat("ü", 30)},
 	} {

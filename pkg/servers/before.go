@@ -1,38 +1,58 @@
 package servers
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"regexp"
+	"strings"
 
 	"github.com/imglint/imglint/pkg/facts"
 )
 
-// leavesFiles are programs that do not write a server's configuration: they
-// wait, migrate, or make directories. Whatever else runs before a server may
-// have changed the files that the image holds.
-var leavesFiles = map[string]bool{
-	"mkdir": true, "chown": true, "chmod": true, "find": true, "sleep": true, "id": true, "whoami": true, "ls": true, "date": true,
-	"python": true, "node": true, "ruby": true, "php": true, "flask": true, "alembic": true, "bundle": true, "rails": true,
-	"rake": true, "npm": true, "npx": true, "yarn": true, "pnpm": true, "service": true, "nc": true, "pg_isready": true,
-	"prisma": true, "aerich": true, "knex": true, "sequelize": true, "migrate": true, "goose": true, "flyway": true, "dbmate": true,
-	"wait-for-it": true, "wait-for-it.sh": true, "wait-for": true, "wait": true, "manage.py": true, "redis-cli": true, "mysqladmin": true,
+// flat replaces commands by what they run, where that is known.
+func flat(commands []facts.Command) []facts.Command {
+	var all []facts.Command
+	for _, c := range commands {
+		if c.Runs == nil {
+			all = append(all, c)
+			continue
+		}
+		for _, inner := range flat(c.Runs) {
+			if inner.Dir == "" {
+				inner.Dir = c.Dir
+			}
+			if inner.Env == nil {
+				inner.Env = c.Env
+			}
+			all = append(all, inner)
+		}
+	}
+	return all
 }
 
-// touched says why the image's configuration files may have changed before
-// the server starts, "" when nothing speaks for it.
-func (run *invocation) touched() string {
-	for _, c := range run.launch.Before {
-		name := path.Base(c.Name())
-		if pythonName.MatchString(name) {
-			name = "python"
-		}
-		if c.Name() == "" || !leavesFiles[name] && !run.isServer(c) {
+// touched says why a configuration file may have changed before the server
+// starts, "" when nothing speaks for it.
+func (run *invocation) touched(file string) string {
+	for _, c := range flat(run.launch.Before) {
+		if !quiet(c) && !apart(c, file) && !run.isServer(c) {
 			return fmt.Sprintf("%q runs first and may change the configuration", first(c.Words()))
 		}
 	}
 	return ""
+}
+
+// list reads a directory of configuration files, which commands that run
+// before the server may add to.
+func (run *invocation) list(dir string) ([]fs.DirEntry, error) {
+	if run.files == nil {
+		return nil, facts.ErrNotExamined
+	}
+	if why := run.touched(path.Join(dir, anyName)); why != "" {
+		return nil, errors.New(why)
+	}
+	return fs.ReadDir(run.files, strings.Trim(dir, "/"))
 }
 
 // isServer reports whether a command is another server, which goes to the
@@ -42,6 +62,7 @@ func (run *invocation) isServer(c facts.Command) bool {
 	return other.Daemonizes == facts.Yes && other.Server != run.server.ID
 }
 
+// first is a command's text, for a reader.
 func first(words []string) string {
 	if len(words) == 0 {
 		return ""
@@ -54,9 +75,10 @@ func first(words []string) string {
 
 // withOthers adds what the commands before and beside the last one listen on.
 func withOthers(p facts.Prediction, l facts.Launch, files fs.FS, all []server) facts.Prediction {
-	for _, c := range l.Before {
+	for _, c := range flat(l.Before) {
 		other := predictCommand(c, facts.Launch{}, files, all)
 		switch {
+		case finite(c):
 		case c.Name() == "" || other.Server == "":
 			incomplete(&p, "what %s leaves running is not known", quoted(c))
 		case other.Ends != "" || other.Interactive != "":
@@ -69,8 +91,10 @@ func withOthers(p facts.Prediction, l facts.Launch, files fs.FS, all []server) f
 			incomplete(&p, "whether %s goes to the background is not known", quoted(c))
 		}
 	}
-	for _, c := range l.Background {
-		join(&p, predictCommand(c, facts.Launch{Before: l.Before}, files, all), c)
+	for _, c := range flat(l.Background) {
+		if !finite(c) {
+			join(&p, predictCommand(c, facts.Launch{Before: l.Before}, files, all), c)
+		}
 	}
 	return p
 }
@@ -127,3 +151,12 @@ func incomplete(p *facts.Prediction, format string, args ...any) {
 }
 
 func quoted(c facts.Command) string { return fmt.Sprintf("%q", first(c.Words())) }
+
+// plainName is the name of a command's program: python3.11 is python.
+func plainName(c facts.Command) string {
+	name := path.Base(c.Name())
+	if pythonName.MatchString(name) {
+		return "python"
+	}
+	return strings.TrimSuffix(name, ".sh")
+}

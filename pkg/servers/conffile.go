@@ -100,7 +100,7 @@ func (run *invocation) glob(pattern string) ([]string, error) {
 	if run.files == nil {
 		return nil, errors.New("not examined")
 	}
-	entries, err := fs.ReadDir(run.files, strings.Trim(dir, "/"))
+	entries, err := run.list(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -33,7 +33,7 @@ type jarFile struct{ name, text string }
 
 // openJar reads a jar of the image.
 func (run *invocation) openJar(file string) (*jar, error) {
-	if why := run.touched(); why != "" {
+	if why := run.touched(file); why != "" {
 		return nil, errors.New(why)
 	}
 	if run.files == nil {

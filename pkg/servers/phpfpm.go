@@ -54,10 +54,7 @@ func phpFPM(run *invocation) {
 type fpmPool struct{ file, text string }
 
 func (run *invocation) fpmPools(dir string) ([]fpmPool, error) {
-	if run.files == nil {
-		return nil, facts.ErrNotExamined
-	}
-	entries, err := fs.ReadDir(run.files, strings.TrimPrefix(dir, "/"))
+	entries, err := run.list(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

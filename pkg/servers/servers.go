@@ -25,6 +25,9 @@ func predict(l facts.Launch, files fs.FS, all []server) facts.Prediction {
 	if l.Known != facts.Yes {
 		return facts.Prediction{Server: p.Server, Title: p.Title, Why: l.Why}
 	}
+	if l.Repeats && p.Ends != "" {
+		p.Ends, p.Daemonizes, p.DaemonWhy = "", facts.No, "a shell repeats it"
+	}
 	if l.Ends != "" {
 		if len(l.Background) > 0 {
 			p.FixForeground = append([]facts.Remedy{{Description: "run it in the foreground", Argv: l.Command.Words()}}, p.FixForeground...)

@@ -175,7 +175,7 @@ func (run *invocation) absolute(name string) string {
 // read reads a small file. Files that commands write before the server starts
 // are not what the image holds.
 func (run *invocation) read(file string) (string, error) {
-	if why := run.touched(); why != "" {
+	if why := run.touched(file); why != "" {
 		return "", errors.New(why)
 	}
 	if run.command.Dir == "" && !path.IsAbs(file) || run.files == nil {

@@ -189,11 +189,7 @@ func (m *machine) finish(err error) {
 	case m.way.End == "":
 		m.way.End, m.way.Why = launch.WayUndecided, err.Error()
 	}
-	m.way.Written = m.files.known(func(name string) { m.before(launchWrites(name), m.script.Name, 0) })
-}
-
-func launchWrites(name string) facts.Command {
-	return facts.Command{Argv: []facts.Word{{Text: "a script writes " + name}}}
+	m.way.Written = m.files.known(func(name string) { m.before(launch.Writes(name), m.script.Name, 0) })
 }
 
 // end ends the way; the error goes back through the interpreter.
