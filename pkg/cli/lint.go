@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -71,10 +72,10 @@ func jobs(f *flags) int {
 
 // connect finds where images come from. Without an engine the registry is
 // left, and nothing can be run; that is said once an image is found there.
-func connect(ctx context.Context, f *flags, io IO, here *local.Runner, options *lint.Options) ([]lint.Source, func(), error) {
+func connect(ctx context.Context, f *flags, io IO, images int, here *local.Runner, options *lint.Options) ([]lint.Source, func(), error) {
 	registry := lint.FromRegistry(versionText())
 	static := f.static || f.runner == runnerLocal
-	e, err := engine.Connect(ctx, engine.Options{Host: f.host, Static: static, Network: f.network})
+	e, err := engine.Connect(ctx, engine.Options{Host: f.host, Static: static, Network: f.network, Images: images, Cache: cacheDir()})
 	var known *engine.Error
 	switch {
 	case err == nil:
@@ -89,6 +90,15 @@ func connect(ctx context.Context, f *flags, io IO, here *local.Runner, options *
 		return nil, nil, &statusError{ExitUnable, context.Cause(ctx)}
 	}
 	return f.withoutEngine(err, here, registry, options), func() {}, nil
+}
+
+// cacheDir is the user's directory of what can be made anew, "" without one.
+func cacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "imglint")
 }
 
 // session is one call's images.

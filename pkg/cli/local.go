@@ -76,10 +76,16 @@ func (f *flags) places(ctx context.Context, io IO, arguments []string, options *
 		stored = lint.RunHere(stored, runner)
 	}
 	p := places{stored: stored, bases: bases}
-	if !slices.ContainsFunc(arguments, elsewhere) {
+	names := 0
+	for _, argument := range arguments {
+		if elsewhere(argument) {
+			names++
+		}
+	}
+	if names == 0 {
 		return p, closeBases, nil
 	}
-	there, closing, err := connect(ctx, f, io, runner, options)
+	there, closing, err := connect(ctx, f, io, names, runner, options)
 	if err != nil {
 		return p, nil, err
 	}

@@ -5,7 +5,9 @@ package embed
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +41,17 @@ func Binary(goarch string) ([]byte, error) {
 		return nil, fmt.Errorf("unpack probe for %s: %w", goarch, err)
 	}
 	return binary, nil
+}
+
+// Digest names the content of Binary(goarch) without unpacking it; "" when it
+// is imglint's own executable.
+func Digest(goarch string) string {
+	packed, err := binaries.ReadFile("probe_linux_" + goarch + ".gz")
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(packed)
+	return hex.EncodeToString(sum[:16])
 }
 
 // Standalone reports whether Binary(goarch) is the probe alone, whose first

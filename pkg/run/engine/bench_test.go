@@ -37,7 +37,7 @@ func BenchmarkBind(b *testing.B) {
 	ref := makeImage(b, e, nil)
 	b.Run("observed", func(b *testing.B) {
 		im := open(b, e, ref)
-		if err := im.cell.wait(b.Context()); err != nil {
+		if err := im.reader.wait(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 		var toBind, toVerdict time.Duration

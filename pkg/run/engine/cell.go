@@ -1,21 +1,12 @@
 package engine
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"time"
 
-	"github.com/docker/docker/api/types"
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
-	"github.com/docker/docker/pkg/stdcopy"
 
 	"github.com/imglint/imglint/pkg/probe"
 )
@@ -31,21 +22,23 @@ const (
 	readyPatience = 10 * time.Second
 )
 
-// cell is a container of the target image in which only the probe runs. It
-// owns the network that runs join, holds the probe for them in a volume, and
-// tells what files the image has.
+// cell is a container of an image in which only the probe runs. It owns the
+// network that runs join, holds the probe for them, and tells what files its
+// own image has. A reader does only the last, beside a cell.
 type cell struct {
 	engine *Engine
 	image  string
 	strict bool          // ports below 1024 are root's
+	beside *cell         // of a reader, whose network and probe it takes; nil: it has its own
 	begun  chan struct{} // closed when begin has ended
 	cancel context.CancelFunc
 
 	// Set by begin.
 	id      string
-	volume  string // the name of the volume with the probe
-	address string // "" when it could not be told
+	probe   mount.Mount // where targets get the probe
+	address string      // "" when it could not be told
 	files   *cellFiles
+	removed bool
 	err     error
 }
 
@@ -56,15 +49,31 @@ const lowPorts = "net.ipv4.ip_unprivileged_port_start"
 // newCell starts a cell in the background; in a strict one ports below 1024
 // are root's.
 func (e *Engine) newCell(ctx context.Context, image string, strict bool) *cell {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	c := &cell{engine: e, image: image, strict: strict, begun: make(chan struct{}), cancel: cancel}
+	return (&cell{engine: e, image: image, strict: strict}).starting(ctx)
+}
+
+// newReader starts a reader of an image in the background.
+func (e *Engine) newReader(ctx context.Context, image string, beside *cell) *cell {
+	return (&cell{engine: e, image: image, beside: beside}).starting(ctx)
+}
+
+func (c *cell) starting(ctx context.Context) *cell {
+	ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	c.begun = make(chan struct{})
 	go func() {
 		defer close(c.begun)
 		if c.err = c.begin(ctx); c.err != nil {
-			c.err = fmt.Errorf("start cell: %w", c.err)
+			c.err = fmt.Errorf("start %s: %w", c.role(), c.err)
 		}
 	}()
 	return c
+}
+
+func (c *cell) role() string {
+	if c.beside != nil {
+		return roleFiles
+	}
+	return roleCell
 }
 
 // wait returns when the cell is ready or cannot be.
@@ -77,23 +86,40 @@ func (c *cell) wait(ctx context.Context) error {
 	}
 }
 
-func (c *cell) begin(ctx context.Context) (err error) {
-	api := c.engine.api
-	binary, err := c.engine.probe()
-	if err != nil {
-		return err
+// begin makes the container, with the probe in the cheapest way that works.
+func (c *cell) begin(ctx context.Context) error {
+	if c.beside != nil {
+		if err := c.beside.wait(ctx); err != nil {
+			return err
+		}
+		return c.launch(ctx, c.beside.probe)
 	}
+	if shared, ok := c.engine.sharedProbe(); ok {
+		err := c.launch(ctx, shared)
+		if err == nil || !isKind(err, KindRefused) && !isKind(err, KindProbe) {
+			return err
+		}
+		c.engine.shareless.Store(true) // the engine does not see this machine's files
+		if err := c.remove(ctx); err != nil {
+			return err
+		}
+	}
+	return c.launch(ctx, probeMount(c.engine.owner.labels(c.role(), cellLifetime)))
+}
+
+// launch creates and starts the container.
+func (c *cell) launch(ctx context.Context, m mount.Mount) (err error) {
+	api := c.engine.api
 	config, host, err := c.config()
 	if err != nil {
 		return err
 	}
+	host.Mounts = []mount.Mount{m}
 	if c.id, err = api.create(ctx, config, host); err != nil {
 		return err
 	}
-	if c.volume, err = api.probeVolume(ctx, c.id); err != nil {
-		return err
-	}
-	if err := api.copyIn(ctx, c.id, probeDir, bytes.NewReader(binary)); err != nil {
+	c.removed = false
+	if c.probe, err = c.furnish(ctx, m); err != nil {
 		return err
 	}
 	conn, err := api.attach(ctx, c.id, true)
@@ -104,124 +130,80 @@ func (c *cell) begin(ctx context.Context) (err error) {
 	if err := c.start(ctx); err != nil {
 		return err
 	}
-	if c.address, err = c.files.ready(ctx, readyPatience); err == nil && c.address == "" {
+	if c.address, err = c.files.ready(ctx, readyPatience); err == nil && c.address == "" && c.beside == nil {
 		c.address, err = api.address(ctx, c.id)
 	}
 	return err
 }
 
+// furnish copies the probe into a volume of the cell's own, and returns how
+// others mount it.
+func (c *cell) furnish(ctx context.Context, m mount.Mount) (mount.Mount, error) {
+	if m.Source != "" {
+		return m, nil
+	}
+	api := c.engine.api
+	volume, err := api.probeVolume(ctx, c.id)
+	if err != nil {
+		return m, err
+	}
+	binary, err := c.engine.probe()
+	if err != nil {
+		return m, err
+	}
+	m = mount.Mount{Type: mount.TypeVolume, Source: volume, Target: probeDir, ReadOnly: true}
+	return m, api.copyIn(ctx, c.id, probeDir, bytes.NewReader(binary))
+}
+
 func (c *cell) start(ctx context.Context) error {
-	c.engine.cells.Lock()
-	defer c.engine.cells.Unlock()
+	if c.beside == nil {
+		c.engine.cells.Lock()
+		defer c.engine.cells.Unlock()
+	}
 	return c.engine.api.start(ctx, c.id)
 }
 
 func (c *cell) close(ctx context.Context) error {
 	c.cancel()
 	<-c.begun
+	return c.remove(ctx)
+}
+
+// remove removes the container, if there is one.
+func (c *cell) remove(ctx context.Context) error {
 	if c.files != nil {
 		c.files.close()
 	}
-	if c.id == "" {
+	if c.id == "" || c.removed {
 		return nil
 	}
-	if err := c.engine.remove(ctx, c.id, roleCell); err != nil {
-		return fmt.Errorf("remove cell %.12s: %w", c.id, err)
+	if err := c.engine.remove(ctx, c.id, c.role()); err != nil {
+		return fmt.Errorf("remove %s %.12s: %w", c.role(), c.id, err)
 	}
+	c.removed = true
 	return nil
 }
 
-// config describes the cell. It has the image's files and nothing of its
-// configuration: whatever is wrong with that must show in the run.
-func (c *cell) config() (*container.Config, *container.HostConfig, error) {
-	e := c.engine
-	labels := e.owner.labels(roleCell, cellLifetime)
-	config := &container.Config{
-		Image:       c.image,
-		User:        "0:0",
-		WorkingDir:  "/",
-		Labels:      labels,
-		Healthcheck: noHealthcheck(),
-		AttachStdin: true, AttachStdout: true, AttachStderr: true,
-		OpenStdin: true, StdinOnce: true,
+// alive reports whether a cell that was ready is still there.
+func (c *cell) alive() bool {
+	select {
+	case <-c.files.ended:
+		return false
+	default:
+		return true
 	}
-	host := &container.HostConfig{
-		NetworkMode: container.NetworkMode(e.opts.Network),
-		CapDrop:     []string{"ALL"},
-		// DAC_READ_SEARCH reads files that are not root's.
-		CapAdd:         []string{"DAC_READ_SEARCH"},
-		ReadonlyRootfs: true,
-		SecurityOpt:    []string{"no-new-privileges"},
-		LogConfig:      container.LogConfig{Type: "none"},
-		Mounts:         []mount.Mount{probeMount(labels)},
-	}
-	if c.strict {
-		host.Sysctls = map[string]string{lowPorts: "1024"}
-	}
-	var network probe.Config
-	if e.opts.Network == "" {
-		network.Address = cellAddress
-		config.Hostname = cellHostname
-		host.NetworkMode = "none"
-		host.CapAdd = append(host.CapAdd, "NET_ADMIN")
-		host.DNS = []string{cellAddress}
-		host.ExtraHosts = []string{cellHostname + ":" + cellAddress}
-	}
-	argv, err := probeArgv(probe.RoleCell, network)
-	config.Entrypoint = argv
-	return config, host, err
 }
 
-func noHealthcheck() *container.HealthConfig {
-	return &container.HealthConfig{Test: []string{"NONE"}}
-}
-
-// probeMount is an anonymous volume for the probe, so that it is removed with
-// its container; labelled, so that it is found if it is not.
-func probeMount(labels map[string]string) mount.Mount {
-	return mount.Mount{Type: mount.TypeVolume, Target: probeDir,
-		VolumeOptions: &mount.VolumeOptions{NoCopy: true, Labels: labels}}
-}
-
-// probeVolume returns the name that the engine gave the probe's volume.
-// VolumesFrom would share the VOLUMEs of the image as well.
-func (a *api) probeVolume(ctx context.Context, id string) (string, error) {
-	c, err := a.inspect(ctx, id)
-	if err != nil {
-		return "", err
+// over reports whether the cell has ended, and waits until alive knows.
+func (c *cell) over(ctx context.Context) bool {
+	state, err := c.engine.api.inspect(ctx, c.id)
+	if err == nil && state.State != nil && state.State.Running {
+		return false
 	}
-	i := slices.IndexFunc(c.Mounts, func(m container.MountPoint) bool { return m.Destination == probeDir })
-	if i < 0 {
-		return "", fmt.Errorf("inspect container %.12s: no volume at %s", id, probeDir)
+	c.files.close()
+	select {
+	case <-c.files.ended:
+	case <-ctx.Done():
 	}
-	return c.Mounts[i].Name, nil
+	return true
 }
-
-// address returns a container's address on the engine's network, "" without one.
-func (a *api) address(ctx context.Context, id string) (string, error) {
-	c, err := a.inspect(ctx, id)
-	if err != nil || c.NetworkSettings == nil {
-		return "", err
-	}
-	for _, n := range c.NetworkSettings.Networks {
-		return n.IPAddress, nil // there is one
-	}
-	return "", nil
-}
-
-// probeArgv is the command line of the probe in a role, without "--".
-func probeArgv(role string, c probe.Config) ([]string, error) {
-	config, err := json.Marshal(c)
-	if err != nil {
-		return nil, fmt.Errorf("encode probe configuration: %w", err)
-	}
-	return []string{probePath, role, base64.StdEncoding.EncodeToString(config)}, nil
-}
-
-// demultiplex splits an attached stream in two until it ends.
-func demultiplex(conn types.HijackedResponse, stdout, stderr io.Writer) error {
-	_, err := stdcopy.StdCopy(stdout, stderr, bufio.NewReaderSize(conn.Reader, 64<<10))
-	return err
-}
-
-var errCellEnded = errors.New("the cell ended")

@@ -33,12 +33,13 @@ type cellFiles struct {
 	conn    types.HijackedResponse
 	replies chan []byte
 	done    chan struct{} // closed by close
+	ended   chan struct{} // closed when the cell has ended
 	once    sync.Once
 	broken  error
 }
 
 func newCellFiles(conn types.HijackedResponse) *cellFiles {
-	f := &cellFiles{conn: conn, replies: make(chan []byte), done: make(chan struct{})}
+	f := &cellFiles{conn: conn, replies: make(chan []byte), done: make(chan struct{}), ended: make(chan struct{})}
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(demultiplex(conn, w, io.Discard)) }()
 	go f.split(r)
@@ -48,6 +49,7 @@ func newCellFiles(conn types.HijackedResponse) *cellFiles {
 // split hands over the lines that the cell writes.
 func (f *cellFiles) split(r *io.PipeReader) {
 	defer close(f.replies)
+	defer close(f.ended)
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), maxReply)
 	for lines.Scan() {

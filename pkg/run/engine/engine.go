@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/imglint/imglint/pkg/probe/embed"
@@ -25,6 +26,14 @@ type Options struct {
 	// Network is a network of the engine that runs are attached to; "" gives
 	// each run a network of its own without a way out.
 	Network string
+	// Images is how many images will be opened, so that what they share is
+	// removed with the last; 0: it is removed by Close.
+	Images int
+	// Cells bounds how many runs go on at once; 0: one a core.
+	Cells int
+	// Cache is a directory for the probe, for engines on this machine; "": each
+	// engine gets a copy.
+	Cache string
 	// Probe returns the binary that runs inside, for a GOARCH; nil is the
 	// embedded one.
 	Probe func(goarch string) ([]byte, error)
@@ -36,11 +45,19 @@ type Engine struct {
 	opts  Options
 	owner owner
 	arch  string
-	probe func() ([]byte, error) // as a tar, made once
+	// embedded: the probe is imglint's own.
+	embedded bool
+	probe    func() ([]byte, error) // as a tar, made once
 	// cells is held while a container that owns a network starts or ends:
 	// see serial.
 	cells serial
 	swept chan error
+	pool  *pool
+
+	discards  sync.WaitGroup
+	mu        sync.Mutex
+	faults    []error     // of removals in the background
+	shareless atomic.Bool // the engine does not see this machine's files
 
 	sidecars probeImage
 }
@@ -63,8 +80,9 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 		return nil, err
 	}
 	if e.opts.Probe == nil {
-		e.opts.Probe = embed.Binary
+		e.opts.Probe, e.embedded = embed.Binary, true
 	}
+	e.pool = newPool(e)
 	e.probe = sync.OnceValues(func() ([]byte, error) { return probeTar(e.opts.Probe, e.arch) })
 	go func() { e.swept <- e.Sweep(context.WithoutCancel(ctx)) }()
 	return e, nil
@@ -98,14 +116,29 @@ func (e *Engine) Architecture() string { return e.arch }
 // sweepPatience bounds how long Close waits for the sweep.
 const sweepPatience = 5 * time.Second
 
-// Close waits for the sweep and disconnects. Close images first.
+// discard removes something in the background; Close waits for it.
+func (e *Engine) discard(ctx context.Context, remove func(context.Context) error) {
+	e.discards.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupPatience)
+		defer cancel()
+		if err := remove(ctx); err != nil {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.faults = append(e.faults, err)
+		}
+	})
+}
+
+// Close removes what images shared, waits for the sweep and disconnects. Close
+// images first.
 func (e *Engine) Close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, sweepPatience)
-	defer cancel()
-	var err error
+	e.pool.drain(ctx)
+	e.discard(ctx, e.removeProbeImage)
+	e.discards.Wait()
 	select {
-	case err = <-e.swept:
-	case <-ctx.Done(): // what is left is swept by the next run
+	case err := <-e.swept:
+		e.faults = append(e.faults, err)
+	case <-time.After(sweepPatience): // what is left is swept by the next run
 	}
-	return errors.Join(err, e.removeProbeImage(ctx), e.api.client.Close())
+	return errors.Join(append(e.faults, e.api.client.Close())...)
 }

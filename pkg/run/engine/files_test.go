@@ -54,7 +54,7 @@ func TestFiles(t *testing.T) {
 		t.Parallel()
 		e := connect(t)
 		im := open(t, e, makeImage(t, e, nil, oddFiles()...))
-		if err := im.cell.wait(t.Context()); err != nil {
+		if err := im.reader.wait(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		checkFiles(t, im.Files())

@@ -17,8 +17,8 @@ import (
 type Image struct {
 	engine *Engine
 	facts  facts.Image
-	cell   *cell // nil when nothing is started
-	strict *cell // made when a run wants low ports to be root's; nil until then
+	reader *cell // a cell or a reader made of the image; nil when nothing is started
+	strict bool  // the cell that it has is one where low ports are root's
 	copies *copies
 	runs   sync.Mutex  // one run at a time: they share the cell's network
 	ways   []facts.Way // those that may be possible, nil: all
@@ -35,6 +35,9 @@ type Image struct {
 // engine does not have is ErrNoImage.
 func (e *Engine) Open(ctx context.Context, ref string) (*Image, error) {
 	inspected, err := e.api.inspectImage(ctx, ref)
+	if err != nil {
+		e.pool.missing()
+	}
 	if isKind(err, KindRefused) && cerrdefs.IsNotFound(err) {
 		return nil, fmt.Errorf("open image %q: %w", ref, ErrNoImage)
 	}
@@ -43,7 +46,7 @@ func (e *Engine) Open(ctx context.Context, ref string) (*Image, error) {
 	}
 	im := &Image{engine: e, facts: imageFacts(ref, inspected), copies: newCopies(e, inspected.ID)}
 	if !e.opts.Static {
-		im.cell = e.newCell(ctx, inspected.ID, false)
+		im.reader = e.pool.open(ctx, im)
 	}
 	history, err := e.api.history(ctx, inspected.ID)
 	if err != nil {
@@ -56,12 +59,12 @@ func (e *Engine) Open(ctx context.Context, ref string) (*Image, error) {
 // Facts returns what the image's config says.
 func (im *Image) Facts() facts.Image { return im.facts }
 
-// Files returns the image's file system. It asks the cell when there is one,
-// else a container that is made for it and never started.
+// Files returns the image's file system. It asks a probe in the image when
+// something may be started, else a container that is made for it and never started.
 func (im *Image) Files() fs.FS {
 	return tree{sync.OnceValue(func() backend {
-		if im.cell != nil && im.cell.wait(context.Background()) == nil {
-			return im.cell.files
+		if im.reader != nil && im.reader.wait(context.Background()) == nil {
+			return im.reader.files
 		}
 		return im.copies
 	})}
@@ -78,10 +81,11 @@ func (im *Image) Close(ctx context.Context) error {
 	defer cancel()
 	im.discards.Wait()
 	err := im.copies.close(ctx)
-	for _, c := range []*cell{im.cell, im.strict} {
-		if c != nil {
-			err = errors.Join(err, c.close(ctx))
-		}
+	if im.reader != nil && im.reader.beside != nil {
+		err = errors.Join(err, im.reader.close(ctx))
+	}
+	if !im.engine.opts.Static {
+		im.engine.pool.close(ctx, im)
 	}
 	im.mu.Lock()
 	defer im.mu.Unlock()

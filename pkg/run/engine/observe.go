@@ -34,11 +34,15 @@ func (im *Image) tryWays(ctx context.Context, spec run.Spec, w run.Watcher) (fac
 	if im.ways == nil {
 		im.ways = ways
 	}
-	for {
+	for replaced := false; ; {
 		t := &target{image: im, spec: spec, way: im.ways[0], why: im.why}
 		seen, err := t.try(ctx, w)
 		if err == nil || ctx.Err() != nil || t.executed || !impossible(err) || len(im.ways) == 1 {
 			return seen, err
+		}
+		if t.cell != nil && !replaced && t.cell.over(ctx) {
+			replaced = true // it was ended under the program's feet: pool.take makes a new one
+			continue
 		}
 		im.ways, im.why = im.ways[1:], err
 	}
@@ -65,20 +69,16 @@ func (t *target) try(ctx context.Context, w run.Watcher) (seen facts.Run, err er
 
 // usableCell returns the cell, or why there is none.
 func (im *Image) usableCell(ctx context.Context, strict bool) (*cell, error) {
-	if im.cell == nil {
+	if im.engine.opts.Static {
 		return nil, errReadOnly
 	}
-	c := im.cell
-	if strict {
-		if im.strict == nil {
-			im.strict = im.engine.newCell(ctx, im.facts.ID, true)
+	if im.strict != strict { // nothing may run in the one that is given back
+		if err := im.vacant(ctx); err != nil {
+			return nil, err
 		}
-		c = im.strict
+		im.strict = strict
 	}
-	if err := c.wait(ctx); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return im.engine.pool.take(ctx, im, strict)
 }
 
 // wantsPrivileges reports whether the program ended because imglint forbids

@@ -167,7 +167,7 @@ func (w teller) Log(facts.LogLine)   {}
 
 func TestObserveCancelled(t *testing.T) {
 	t.Parallel()
-	e := connect(t)
+	e := connect(t, func(o *Options) { o.Images = 1 })
 	ref := makeImage(t, e, nil)
 	slots <- struct{}{}
 	defer func() { <-slots }()
@@ -188,6 +188,7 @@ func TestObserveCancelled(t *testing.T) {
 	if err := im.Close(ctx); err != nil {
 		t.Errorf("close: %v", err)
 	}
+	e.discards.Wait()
 	if left := of(t, e, im); left > 0 {
 		t.Errorf("%d containers left", left)
 	}
@@ -201,7 +202,7 @@ func of(t *testing.T, e *Engine, im *Image) int {
 		t.Fatal(err)
 	}
 	return len(slices.DeleteFunc(all, func(c container.Summary) bool {
-		return c.ID != im.cell.id && !strings.Contains(c.HostConfig.NetworkMode, im.cell.id)
+		return c.ID != im.reader.id && !strings.Contains(c.HostConfig.NetworkMode, im.reader.id)
 	}))
 }
 
@@ -220,7 +221,7 @@ func TestObserveKilledFromOutside(t *testing.T) {
 			return
 		}
 		for _, c := range all {
-			if strings.Contains(c.HostConfig.NetworkMode, im.cell.id) {
+			if strings.Contains(c.HostConfig.NetworkMode, im.reader.id) {
 				if err := e.api.client.ContainerKill(t.Context(), c.ID, "KILL"); err != nil {
 					t.Error(err)
 				}

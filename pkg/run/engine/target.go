@@ -139,7 +139,7 @@ func (t *target) join(host *container.HostConfig, labels map[string]string) {
 		return
 	}
 	host.NetworkMode = container.NetworkMode("container:" + t.cell.id)
-	host.Mounts = []mount.Mount{{Type: mount.TypeVolume, Source: t.cell.volume, Target: probeDir, ReadOnly: true}}
+	host.Mounts = []mount.Mount{t.cell.probe}
 }
 
 // argv is the probe's command line with the program's behind it.
