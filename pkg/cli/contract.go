@@ -16,14 +16,18 @@ func platformsCommand(io IO) *cobra.Command {
 	return &cobra.Command{
 		Use:   "platforms [NAME]",
 		Short: "list the container platforms, or say what one asks and how imglint knows",
-		RunE: func(_ *cobra.Command, args []string) error {
-			switch len(args) {
-			case 0:
-				return listPlatforms(io.Out)
-			case 1:
-				return contract(io.Out, args[0])
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usage("platforms takes one name, for example: imglint platforms heroku")
 			}
-			return usage("platforms takes one name, for example: imglint platforms heroku")
+			s, err := settle(cmd.Flags(), io)
+			switch {
+			case err != nil:
+				return err
+			case len(args) == 0:
+				return listPlatforms(io.Out, s.platforms)
+			}
+			return contract(io.Out, s.platforms, args[0])
 		},
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return platform.Names(), cobra.ShellCompDirectiveNoFileComp
@@ -31,21 +35,25 @@ func platformsCommand(io IO) *cobra.Command {
 	}
 }
 
-func listPlatforms(out stdio.Writer) error {
+func listPlatforms(out stdio.Writer, own ownPlatforms) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, name := range platform.Names() {
-		p, err := platform.Load(name)
+	for _, name := range own.names() {
+		p, err := own.load(name)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s\t%s\n", name, p.Title)
+		text := p.Title
+		if slices.Contains(own, p) {
+			text += "  (" + p.AsOf + ")"
+		}
+		fmt.Fprintf(w, "%s\t%s\n", name, text)
 	}
 	return w.Flush()
 }
 
 // contract prints every claim of the catalogue with its source.
-func contract(out stdio.Writer, name string) error {
-	p, err := platform.Load(name)
+func contract(out stdio.Writer, own ownPlatforms, name string) error {
+	p, err := own.load(name)
 	if err != nil {
 		return usage("%w", err)
 	}

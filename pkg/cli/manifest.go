@@ -7,7 +7,6 @@ import (
 
 	"github.com/imglint/imglint/pkg/lint"
 	"github.com/imglint/imglint/pkg/manifest"
-	"github.com/imglint/imglint/pkg/platform"
 )
 
 // manifested adds what --manifest says about the image.
@@ -23,7 +22,7 @@ func (f *flags) manifested(o *lint.Options, ref string) error {
 		return err
 	}
 	o.Workload, o.Service = w, ""
-	if o.Platform, err = platform.Load(w.Platform); err != nil {
+	if o.Platform, err = f.own.load(w.Platform); err != nil {
 		return usage("--manifest: %w", err)
 	}
 	return nil

@@ -13,12 +13,12 @@ import (
 func (f *flags) platforms() ([]*platform.Platform, error) {
 	names := strings.Split(f.platform, ",")
 	if f.platform == "all" {
-		names = platform.Names()
+		names = f.own.names()
 	}
 	var all []*platform.Platform
 	seen := map[string]bool{}
 	for _, name := range names {
-		p, err := platform.Load(name)
+		p, err := f.own.load(name)
 		if err != nil {
 			return nil, usage("--platform: %w", err)
 		}

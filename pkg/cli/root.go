@@ -41,6 +41,7 @@ type flags struct {
 	host       string
 	network    string
 	variables  []environment // by place, the most general first
+	own        ownPlatforms  // of the config file
 
 	sourceFlags
 }

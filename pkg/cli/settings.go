@@ -29,6 +29,8 @@ type settings struct {
 	standIns map[string][]string
 	// words are those after --, which replace the images' CMD; nil: none were typed.
 	words []string
+	// platforms are the config file's own.
+	platforms ownPlatforms
 	// program is imglint's own, "" when it is not to start itself.
 	program string
 }
@@ -78,6 +80,9 @@ func settle(typed *pflag.FlagSet, io IO) (*settings, error) {
 	if s.file, err = config.Read(name, knownNames()); err != nil {
 		return nil, asUsage(err)
 	}
+	if s.platforms, err = extended(s.file); err != nil {
+		return nil, asUsage(err)
+	}
 	return s, nil
 }
 
@@ -109,7 +114,7 @@ func (s *settings) flags(image *config.Image) (*flags, error) {
 }
 
 func (s *settings) resolve(image *config.Image) (*flags, *pflag.FlagSet, origin, error) {
-	f, cmd := &flags{}, &cobra.Command{}
+	f, cmd := &flags{own: s.platforms}, &cobra.Command{}
 	f.register(cmd)
 	layers := []layer{{s.file.Name, s.file.Settings}}
 	if image != nil {

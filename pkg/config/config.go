@@ -27,6 +27,8 @@ type File struct {
 	Ignores    []ignore.Ignore
 	Severities map[string]finding.Severity // by rule
 	Hook       Hook
+	// Platforms are the user's own; one can have the name of a known one.
+	Platforms []Platform
 }
 
 // Settings are values by the name of the flag that they stand for.

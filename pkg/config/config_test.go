@@ -44,6 +44,14 @@ ignore:
     image: plain
 severities:
   missing-expose: note
+platforms:
+  heroku: {boot-window: 90s}
+  ours:
+    extends: heroku
+    title: Our cluster
+    port: 8080
+    status: [200, 300-399]
+    env: {STAGE: test}
 hook:
   paths: ["app/**", Dockerfile]
   always: true
@@ -75,6 +83,11 @@ func TestParse(t *testing.T) {
 		}},
 		Severities: map[string]finding.Severity{"missing-expose": finding.Note},
 		Hook:       Hook{Paths: []string{"app/**", "Dockerfile"}, Always: true},
+		Platforms: []Platform{
+			{Name: "heroku", Line: 29, Extends: "heroku", Values: map[string][]string{"boot-window": {"90s"}}},
+			{Name: "ours", Line: 30, Extends: "heroku", Title: "Our cluster", Values: map[string][]string{
+				"port": {"8080"}, "status": {"200", "300-399"}, "env": {"STAGE=test"}}},
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -115,6 +128,12 @@ var mistakes = map[string]struct {
 	"ignore no list":      {"ignore: loopback-bind\n", "c.yaml:1: ignore: a list is wanted", false},
 	"until":               {"ignore:\n  - {rule: loopback-bind, reason: x, until: soon}\n", `c.yaml:2: until: "soon" is not a day, such as 2030-12-31`, false},
 	"severity":            {"severities: {loopback-bind: off}\n", `c.yaml:1: loopback-bind: "off" is not error, warning or note`, false},
+	"own platform like none": {"platforms: {ours: {port: 80}}\n", `c.yaml:1: platforms: ours: say with extends which platform it is like`, true},
+	"own platform like what": {"platforms: {ours: {extends: herku}}\n", `c.yaml:1: platforms: ours: extends: "herku" is neither a platform that imglint knows nor one above`, true},
+	"own platform's name":    {"platforms: {Our Own: {extends: heroku}}\n", `c.yaml:1: platforms: "Our Own" is not a name in lower case such as our-cluster`, false},
+	"own platform's key":     {"platforms:\n  ours:\n    extends: heroku\n    prt: 80\n", `c.yaml:4: unknown key "prt", did you mean port?`, false},
+	"own platform's port":    {"platforms: {ours: {extends: heroku, port-from: biggest}}\n", `c.yaml:1: port-from: "biggest" is not one of lowest-text, lowest-number, first, configured, assigned, scan, lowest-or-open`, false},
+	"own platform's status":  {"platforms: {ours: {extends: heroku, status: 2xx}}\n", `c.yaml:1: status: "2xx" is not any, a status or a range such as 200-399`, true},
 	"severity rule":       {"severities: {loopback-bin: note}\n", `c.yaml:1: unknown rule "loopback-bin", did you mean loopback-bind?`, true},
 	"severities":          {"severities: note\n", "c.yaml:1: severities: RULE: error, warning or note is wanted", false},
 	"image and images":    {"image: a\nimages: [b]\n", "c.yaml:2: image and images exclude each other", false},

@@ -27,7 +27,8 @@ func Parse(name string, text []byte, known Known) (*File, error) {
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: more than one YAML document", name)
 	}
-	r := &reader{name: name, known: known}
+	r := &reader{name: name, known: known, builtin: known.Platforms}
+	r.platformNames(document.Content[0])
 	r.file(f, document.Content[0])
 	slices.SortStableFunc(r.errs, func(a, b *lineError) int { return cmp.Compare(a.line, b.line) })
 	var errs []error
@@ -49,8 +50,10 @@ func (e *lineError) Error() string { return fmt.Sprintf("%s:%d: %s", e.name, e.l
 // reader walks the YAML nodes and collects mistakes.
 type reader struct {
 	name  string
-	known Known
-	errs  []*lineError
+	known Known // the file's own platforms among them
+	// builtin are the platforms that are known without the file.
+	builtin []string
+	errs    []*lineError
 }
 
 func (r *reader) wrong(at *yaml.Node, format string, args ...any) {
@@ -121,6 +124,7 @@ func (r *reader) file(f *File, node *yaml.Node) {
 	known["images"] = func(n *yaml.Node) { images = n; f.Images = r.images(n) }
 	known["ignore"] = func(n *yaml.Node) { f.Ignores = r.ignores(n) }
 	known["severities"] = func(n *yaml.Node) { r.severities(f, n) }
+	known["platforms"] = func(n *yaml.Node) { f.Platforms = r.platforms(n) }
 	known["hook"] = func(n *yaml.Node) { f.Hook = r.hook(n) }
 	r.mapping(node, "the file", known)
 	switch {
