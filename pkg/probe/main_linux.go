@@ -46,6 +46,8 @@ func runRole(args, self []string) (int, error) {
 		return cage.Keep(self)
 	case cage.RoleEnter:
 		return cage.Enter(addAddress)
+	case cage.RoleCheck:
+		return cage.RunCheck(lookPath)
 	case RoleCell, RoleInject, RoleWrap, RoleBeside:
 	default:
 		return exitUsage, fmt.Errorf("%w: %q", errRole, args[0])

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // Roles of the binary.
@@ -23,6 +24,8 @@ const (
 	RoleKeeper = "keep"
 	// RoleEnter is used by the keeper: make the container, become the program.
 	RoleEnter = "enter"
+	// RoleCheck is used by the keeper: run one command in the container.
+	RoleCheck = "check"
 )
 
 // Descriptors of both roles, besides the program's own 0 to 2. What follows
@@ -61,12 +64,18 @@ type Config struct {
 	// may belong to users that only exist in the user namespace.
 	Remove string `json:"remove,omitempty"`
 
+	// ReadOnly: nothing but volumes can be written to.
+	ReadOnly bool `json:"readOnly,omitempty"`
+	// LowPorts: everybody may listen on ports below 1024, as Docker allows
+	// since 20.10.
+	LowPorts bool `json:"lowPorts,omitempty"`
 	// Gains lets the program gain privileges, as by sudo.
 	Gains bool `json:"gains,omitempty"`
 	// Nested: the namespaces belong to a user namespace.
 	Nested bool `json:"nested,omitempty"`
-	// Pretend that every change of users and owners works: only one user is
-	// mapped, so that none can.
+	// Single: one user and one group are mapped.
+	Single bool `json:"single,omitempty"`
+	// Pretend that every change of users and owners works, where none can.
 	Pretend bool `json:"pretend,omitempty"`
 	// Strict: the program's user owns every file, so that what root would have
 	// made must not be writable.
@@ -91,7 +100,33 @@ type Bind struct {
 	ReadOnly bool   `json:"readOnly,omitempty"`
 }
 
-// Report is one line on ReportFD. Each is the last one, but for Started.
+// Order is what a keeper can be told while its container runs.
+type Order struct {
+	Signal int    `json:"signal,omitempty"` // for the first process
+	Check  *Check `json:"check,omitempty"`
+}
+
+// Check is a command to run in the container as its program is: as its user,
+// with its environment, in its directory.
+type Check struct {
+	Argv    []string      `json:"argv"`
+	Timeout time.Duration `json:"timeout"`
+	Output  int           `json:"output"` // how many bytes of it are told
+}
+
+// Checked is the outcome of a check.
+type Checked struct {
+	// Failed: the check could not be made.
+	Failed string `json:"failed,omitempty"`
+	// Code is the exit status, as a shell gives it.
+	Code     int           `json:"code"`
+	Output   []byte        `json:"output,omitempty"` // the last bytes of both streams
+	Took     time.Duration `json:"took"`
+	TimedOut bool          `json:"timedOut,omitempty"`
+}
+
+// Report is one line on ReportFD. Each is the last one, but for Started and
+// Checked.
 type Report struct {
 	Started bool `json:"started,omitempty"` // the first process exists
 	// Refused: the image cannot be started so, in the words of an engine.
@@ -99,7 +134,8 @@ type Report struct {
 	// Failed: this machine does not allow what is needed.
 	Failed string `json:"failed,omitempty"`
 	// NoOverlay: it failed for want of a usable overlayfs.
-	NoOverlay bool `json:"noOverlay,omitempty"`
+	NoOverlay bool     `json:"noOverlay,omitempty"`
+	Checked   *Checked `json:"checked,omitempty"`
 	// Ended: the program ended, with a wait status.
 	Ended bool   `json:"ended,omitempty"`
 	Wait  uint32 `json:"wait,omitempty"`
@@ -113,10 +149,15 @@ const maxConfig = 64 << 20
 func Again(w io.Writer) error { return send(w, nil) }
 
 // Send hands a config to a keeper.
-func Send(w io.Writer, c Config) error {
-	text, err := json.Marshal(c)
+func Send(w io.Writer, c Config) error { return sendJSON(w, c) }
+
+// Tell gives a keeper an order.
+func Tell(w io.Writer, o Order) error { return sendJSON(w, o) }
+
+func sendJSON(w io.Writer, v any) error {
+	text, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("encode config: %w", err)
+		return fmt.Errorf("encode %T: %w", v, err)
 	}
 	return send(w, text)
 }

@@ -112,7 +112,7 @@ func bound(keep uint64) error {
 }
 
 func (c *Config) changeUser() error {
-	if !c.single() {
+	if !c.Single { // the kernel then has no other groups either
 		if err := syscall.Setgroups(c.Groups); err != nil {
 			return fmt.Errorf("set groups %v: %w", c.Groups, err)
 		}
@@ -124,13 +124,6 @@ func (c *Config) changeUser() error {
 		return fmt.Errorf("become user %d: %w", c.UID, err)
 	}
 	return nil
-}
-
-// single reports whether only one user is mapped: the kernel then has no other
-// groups either.
-func (c *Config) single() bool {
-	text, err := os.ReadFile("/proc/self/setgroups")
-	return err == nil && string(text) == "deny\n"
 }
 
 // retain sets the capabilities of this thread.

@@ -35,7 +35,9 @@ func (c *Config) furnish(r root) error {
 		return err
 	}
 	c.sys(r)
-	openLowPorts(r)
+	if c.LowPorts {
+		openLowPorts(r)
+	}
 	if err := mask(r); err != nil {
 		return err
 	}
@@ -48,13 +50,30 @@ func (c *Config) furnish(r root) error {
 		}
 	}
 	for _, dir := range c.Volumes {
-		fd, err := r.dir(path.Clean("/"+dir), c.dirMode())
-		if err != nil {
-			return refusal{fmt.Sprintf("make volume %s: %v", dir, err)}
+		if err := c.volume(r, path.Clean("/"+dir)); err != nil {
+			return err
 		}
-		unix.Close(fd)
 	}
-	return c.workdir(r)
+	if err := c.workdir(r); err != nil || !c.ReadOnly {
+		return err
+	}
+	return r.readOnly("/")
+}
+
+// volume makes a directory that can be written to.
+func (c *Config) volume(r root, dir string) error {
+	fd, err := r.dir(dir, c.dirMode())
+	if err != nil {
+		return refusal{fmt.Sprintf("make volume %s: %v", dir, err)}
+	}
+	defer unix.Close(fd)
+	if !c.ReadOnly {
+		return nil
+	}
+	if err := unix.Mount(at(fd), at(fd), "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mount volume %s: %w", dir, err)
+	}
+	return nil
 }
 
 // dirMode is the mode of a directory that root makes.
@@ -121,7 +140,7 @@ func (c *Config) sys(r root) {
 	}
 }
 
-// openLowPorts allows every user ports below 1024, as Docker does since 20.10.
+// openLowPorts allows every user ports below 1024.
 func openLowPorts(r root) {
 	fd, err := r.open("/proc/sys/net/ipv4/ip_unprivileged_port_start", unix.O_WRONLY, 0)
 	if err != nil {
@@ -182,7 +201,7 @@ func (c *Config) names(r root) error {
 		if err := os.WriteFile(path.Join("etc", name), []byte(text), 0o644); err != nil {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
-		if err := r.bind(path.Join("etc", name), "/etc/"+name, false); err != nil {
+		if err := r.bind(path.Join("etc", name), "/etc/"+name, c.ReadOnly); err != nil {
 			return err
 		}
 	}

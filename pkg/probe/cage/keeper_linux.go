@@ -3,7 +3,6 @@ package cage
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"syscall"
 
@@ -53,10 +52,7 @@ func Keep(self []string) (int, error) {
 		return exitUsage, err
 	}
 	report(Report{Started: true})
-	go func() {
-		_, _ = io.Copy(io.Discard, control)
-		os.Exit(0) // the kernel ends the namespace
-	}()
+	go obey(control, keeper{self: self, config: c, pid: pid})
 	var status unix.WaitStatus
 	for {
 		got, err := unix.Wait4(-1, &status, 0, nil)
@@ -83,15 +79,15 @@ func enter(self []string, config []byte, cgroups int) (pid int, err error) {
 	for i := range cgroups {
 		files = append(files, uintptr(CgroupFD+i))
 	}
+	for i := range cgroups { // a check enters them too
+		unix.CloseOnExec(CgroupFD + i)
+	}
 	pid, err = syscall.ForkExec("/proc/self/exe", append(self, RoleEnter), &syscall.ProcAttr{
 		Env:   startEnv,
 		Files: files,
 		Sys:   &syscall.SysProcAttr{Cloneflags: inner, Setsid: true, Pdeathsig: unix.SIGKILL},
 	})
 	unix.Close(pipe[0])
-	for i := range cgroups {
-		unix.Close(CgroupFD + i)
-	}
 	if err != nil {
 		return 0, fmt.Errorf("make namespaces: %w", err)
 	}

@@ -116,7 +116,7 @@ func (g *cgroup) set(dir, controller string, wanted bool, file, value string) {
 	}
 }
 
-// limits reports whether memory is limited.
+// limitsMemory reports whether memory is limited.
 func (g *cgroup) limitsMemory() bool {
 	_, one := g.dirs["memory"]
 	_, two := g.dirs[""]
@@ -160,6 +160,28 @@ func (g *cgroup) killed() bool {
 		}
 	}
 	return false
+}
+
+// files is the memory that files in file systems of memory take.
+func (g *cgroup) files() int64 {
+	dir := g.dirs["memory"]
+	if g.unified {
+		dir = g.dirs[""]
+	}
+	if !g.limitsMemory() {
+		return 0
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "memory.stat"))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if bytes, ok := strings.CutPrefix(line, "shmem "); ok {
+			n, _ := strconv.ParseInt(strings.TrimSpace(bytes), 10, 64) // of the kernel
+			return n
+		}
+	}
+	return 0
 }
 
 // remove removes it; nothing runs in it any more.

@@ -140,7 +140,7 @@ func (t *target) observe(ctx context.Context, w run.Watcher) (seen facts.Run, er
 		return facts.Run{}, err
 	}
 	defer k.stop()
-	s := &session{keeper: k, record: record, decoder: probe.NewDecoder(t.nonce), group: group, base: k.began}
+	s := &session{target: t, keeper: k, record: record, decoder: probe.NewDecoder(t.nonce), group: group, base: k.began}
 	return s.watch(ctx)
 }
 
@@ -148,9 +148,6 @@ func (t *target) observe(ctx context.Context, w run.Watcher) (seen facts.Run, er
 func (t *target) blind(record *run.Record, group *cgroup) {
 	if !group.limitsMemory() && t.spec.Limits.Memory != run.DefaultLimits.Memory {
 		record.Blind("the memory limit is not set, because this user may not make cgroups")
-	}
-	if t.spec.ReadOnly {
-		record.Blind("the root file system was not read-only: only an engine can make it so")
 	}
 }
 
@@ -167,8 +164,11 @@ func (t *target) config(group *cgroup) (cage.Config, error) {
 		GID:      t.who.gid,
 		Groups:   t.who.groups,
 		Env:      t.environment(),
+		ReadOnly: t.spec.ReadOnly,
+		LowPorts: t.spec.Target.PrivilegedPorts != facts.No,
 		Gains:    t.gains,
 		Nested:   users.kind != same,
+		Single:   users.kind == alone,
 		Pretend:  users.kind == alone && t.who.uid == 0,
 		Strict:   t.alone(),
 		Cgroups:  len(group.dirs),

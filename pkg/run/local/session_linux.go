@@ -19,12 +19,14 @@ const (
 	execPatience = 60 * time.Second
 	// drainPatience bounds how long output may arrive after the end.
 	drainPatience = 2 * time.Second
-	// memoryPause is between two looks for processes killed for memory.
-	memoryPause = 50 * time.Millisecond
+	// memoryPause is between two looks for processes killed for memory; a
+	// program fills half a gigabyte of it in ten.
+	memoryPause = 20 * time.Millisecond
 )
 
 // session is the watching of one container.
 type session struct {
+	target  *target
 	keeper  *keeper
 	record  *run.Record
 	decoder *probe.Decoder
@@ -34,6 +36,7 @@ type session struct {
 	ends   int       // of streams
 	silent time.Time // when the output ended
 	killed bool      // the kernel killed something for memory
+	files  int64     // the most bytes of memory that files were seen to take
 }
 
 func (s *session) now() facts.Millis { return facts.ToMillis(time.Since(s.base)) }
@@ -51,7 +54,7 @@ func (s *session) watch(ctx context.Context) (facts.Run, error) {
 			}
 		}
 		if stop != "" {
-			return s.record.Finish(stop, s.now(), nil), nil
+			return s.stopped(ctx, stop)
 		}
 		timer := time.NewTimer(next.Duration() - s.now().Duration())
 		select {
@@ -94,6 +97,7 @@ func (s *session) take(c chunk) {
 }
 
 func (s *session) memory() {
+	s.files = max(s.files, s.group.files())
 	if s.group.killed() {
 		s.killed = true
 		s.record.Event(facts.Event{T: s.now(), Kind: facts.EventOOM})
@@ -128,7 +132,34 @@ func (s *session) ended(ctx context.Context, last cage.Report) (facts.Run, error
 	s.record.Exit()
 	took := max(0, facts.ToMillis(at.Sub(s.base)))
 	stop, _ := s.record.Decide(took)
-	return s.record.Finish(stop, took, exitFacts(took, status, s.killed)), nil
+	if stop == facts.StopAnswered && len(s.target.spec.Also) == 0 {
+		stop = facts.StopExited // it answered, and was gone before anybody could use it
+	}
+	return s.sure(s.record.Finish(stop, took, exitFacts(took, status, s.killed)))
+}
+
+// stopped finishes a run that goes on.
+func (s *session) stopped(ctx context.Context, stop facts.Stop) (facts.Run, error) {
+	seen := s.record.Finish(stop, s.now(), nil)
+	if stop == facts.StopAnswered {
+		return s.afterwards(ctx, seen)
+	}
+	return s.sure(seen)
+}
+
+// manyFiles is the part of the memory limit from which files count: what is
+// written to the root file system is on an engine's disk and here in memory.
+const manyFiles = 4
+
+// sure returns an error when a process was killed for memory and files that
+// would have been on a disk took much of it.
+func (s *session) sure(seen facts.Run) (facts.Run, error) {
+	if !s.killed || s.files < s.target.spec.Limits.Memory/manyFiles {
+		return seen, nil
+	}
+	return seen, &InconclusiveError{Run: seen, Why: fmt.Sprintf(
+		"a process was killed at the memory limit of %d MiB, of which %d MiB were files that it wrote, which without an engine are in memory; "+
+			"set a larger --memory, or use an engine", s.target.spec.Limits.Memory>>20, s.files>>20)}
 }
 
 // drain takes what is still on its way.

@@ -26,8 +26,26 @@ func main() {
 		fmt.Println("alive")
 	case "forks":
 		forks()
+	case "fill":
+		fill()
 	case "sleep":
 		time.Sleep(time.Hour)
+	}
+}
+
+// fill writes files of 200 MiB as fast as a disk would take them.
+func fill() {
+	f, err := os.Create("/tmp/filled")
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	for range 200 {
+		if _, err := f.Write(make([]byte, 1<<20)); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		time.Sleep(4 * time.Millisecond)
 	}
 }
 
