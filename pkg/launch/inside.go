@@ -114,6 +114,9 @@ func (f *follower) resolved(c facts.Command) facts.Command {
 		return c
 	}
 	f.resolving++
+	if c, ok := f.hooked(c); ok {
+		return c
+	}
 	l := facts.Launch{Written: f.launch.Written}
 	sub := &follower{
 		launch: &l, files: f.files, vars: newVars(c.Env), dir: c.Dir, user: c.User, first: facts.No, search: f.search,

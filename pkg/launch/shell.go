@@ -168,10 +168,12 @@ func (s *shell) finish(end outcome) []word {
 func (s *shell) opaque() bool {
 	before := s.f.launch.Before
 	return slices.ContainsFunc(before[min(s.start.before, len(before)):], func(c facts.Command) bool {
-		writes := slices.ContainsFunc(c.Runs, func(r facts.Command) bool { return r.Name() == "tee" })
-		return c.Name() == "" && (c.Runs == nil || writes)
+		return writers[path.Base(c.Name())] || c.Name() == "" && (c.Runs == nil || slices.ContainsFunc(c.Runs, func(r facts.Command) bool { return writers[path.Base(r.Name())] }))
 	})
 }
+
+// writers are programs whose work on files the interpreter can do.
+var writers = map[string]bool{"tee": true, "sed": true, "envsubst": true, "cp": true, "mv": true}
 
 // stayInFront records whether the shell remains the first process.
 func (s *shell) stayInFront(end outcome) {

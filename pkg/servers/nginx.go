@@ -31,10 +31,6 @@ func nginx(run *invocation) {
 		run.unknown("%v", err)
 		return
 	}
-	if why := run.nginxTemplates(); why != "" {
-		run.unknown("%s", why)
-		return
-	}
 	for _, d := range conf {
 		switch d.name {
 		case "http":
@@ -147,20 +143,6 @@ func find(list []directive, name string) *directive {
 		}
 	}
 	return nil
-}
-
-// nginxTemplates: the official image's entrypoint writes configuration files.
-func (run *invocation) nginxTemplates() string {
-	if !strings.Contains(path.Base(first(run.launch.Argv)), "entrypoint") {
-		return ""
-	}
-	for _, dir := range []string{"/etc/nginx/templates", "/docker-entrypoint.d"} {
-		_, err := fs.Stat(run.files, strings.TrimPrefix(dir, "/"))
-		if !errors.Is(err, fs.ErrNotExist) {
-			return dir + " may change the configuration when the container starts"
-		}
-	}
-	return ""
 }
 
 // nginxServers adds the listeners of every server block.

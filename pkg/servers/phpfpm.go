@@ -13,7 +13,8 @@ import (
 var (
 	fpmListen    = regexp.MustCompile(`(?m)^[ \t]*listen[ \t]*=[ \t]*(\S+)`)
 	fpmDaemonize = regexp.MustCompile(`(?m)^[ \t]*daemonize[ \t]*=[ \t]*(\S+)`)
-	fpmVersion   = regexp.MustCompile(`^php-fpm(\d+\.\d+)$`)
+	fpmVersion   = regexp.MustCompile(`^php-fpm(\d+\.\d+)$`) // Debian's
+	fpmAlpine    = regexp.MustCompile(`^php-fpm(\d{1,2})$`)
 )
 
 // phpFPM reads the pools. Pool files are read in order; the last listen of the
@@ -25,6 +26,9 @@ func phpFPM(run *invocation) {
 	main, pools := "/usr/local/etc/php-fpm.conf", "/usr/local/etc/php-fpm.d"
 	if m := fpmVersion.FindStringSubmatch(run.program); m != nil {
 		main, pools = "/etc/php/"+m[1]+"/fpm/php-fpm.conf", "/etc/php/"+m[1]+"/fpm/pool.d"
+	}
+	if m := fpmAlpine.FindStringSubmatch(run.program); m != nil {
+		main, pools = "/etc/php"+m[1]+"/php-fpm.conf", "/etc/php"+m[1]+"/php-fpm.d"
 	}
 	if o := run.option([]string{"-y", "--fpm-config"}); o != nil {
 		run.unknown("the pools of %s are not read", o.value)

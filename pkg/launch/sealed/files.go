@@ -93,9 +93,26 @@ func (o *overlay) text(name string) (string, error) {
 	return strings.Map(plain, string(text)), err
 }
 
-// known returns the written files whose text is known and tells the others.
+// write puts a text in the place of a file's.
+func (o *overlay) write(name, text string) {
+	if o.bytes += len(text); o.bytes > maxBytes {
+		text = string(lastUnknown)
+	}
+	o.written[name] = bytes.NewBufferString(text)
+	delete(o.gone, name)
+}
+
+// known returns the written files whose text is known and tells the others,
+// and those that are there no more.
 func (o *overlay) known(tell func(string)) map[string]string {
 	var all map[string]string
+	for _, name := range slices.Sorted(maps.Keys(o.gone)) {
+		if o.written[name] == nil && o.image != nil {
+			if _, err := fs.Stat(o.image, inside(name)); err == nil {
+				tell(name)
+			}
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(o.written)) {
 		text := o.written[name].String()
 		if tainted(text) {

@@ -1,11 +1,9 @@
 package sealed
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,7 +26,8 @@ var programs = map[string]program{
 	"tr": (*machine).tr, "uname": (*machine).uname,
 	"mkdir": (*machine).mkdir, "touch": (*machine).touch, "rm": (*machine).rm,
 	"chown": silent, "chmod": silent, "chgrp": silent, "sync": silent, "clear": silent, "stty": silent,
-	"tee": (*machine).tee, "sleep": (*machine).sleep,
+	"tee": (*machine).tee, "sleep": (*machine).sleep, "sed": (*machine).sed, "envsubst": (*machine).envsubst,
+	"cp": (*machine).cp, "mv": (*machine).cp,
 }
 
 func silent(*machine, interp.HandlerContext, []string) (string, int, bool)  { return "", 0, true }
@@ -183,29 +182,6 @@ func options(args []string) (flags string, rest []string) {
 	return flags, rest
 }
 
-func (m *machine) cat(hc interp.HandlerContext, args []string) (string, int, bool) {
-	flags, files := options(args)
-	text, ok := m.input(hc, files)
-	return text, 0, ok && flags == ""
-}
-
-func (m *machine) tee(hc interp.HandlerContext, args []string) (string, int, bool) {
-	flags, files := options(args)
-	text, ok := m.input(hc, nil)
-	for _, name := range files {
-		if strings.HasPrefix(name, "/dev/") {
-			continue
-		}
-		name = absolute(hc.Dir, name)
-		var before string
-		if strings.Contains(flags, "a") {
-			before, _ = m.files.text(name)
-		}
-		m.files.written[name] = bytes.NewBufferString(before + text)
-	}
-	return text, 0, ok
-}
-
 func (m *machine) basename(_ interp.HandlerContext, args []string) (string, int, bool) {
 	if len(args) < 2 || len(args) > 3 || anyTainted(args) {
 		return "", 0, false
@@ -242,14 +218,6 @@ func (m *machine) whichProgram(hc interp.HandlerContext, args []string) (string,
 	return where + "\n", 0, found == facts.Yes
 }
 
-func (m *machine) sort(hc interp.HandlerContext, args []string) (string, int, bool) {
-	flags, files := options(args)
-	text, ok := m.input(hc, files)
-	lines := strings.SplitAfter(text, "\n")
-	slices.Sort(lines)
-	return strings.Join(lines, ""), 0, ok && (flags == "" || flags == "V")
-}
-
 func (m *machine) printenv(hc interp.HandlerContext, args []string) (string, int, bool) {
 	if len(args) != 2 {
 		return "", 0, false
@@ -265,20 +233,6 @@ func (m *machine) uname(_ interp.HandlerContext, args []string) (string, int, bo
 	return "Linux\n", 0, len(args) == 1 || len(args) == 2 && args[1] == "-s"
 }
 
-var trSets = map[string]func(string) string{
-	"a-z A-Z": strings.ToUpper, "[:lower:] [:upper:]": strings.ToUpper, "A-Z a-z": strings.ToLower, "[:upper:] [:lower:]": strings.ToLower,
-	"[A-Z] [a-z]": strings.ToLower, "[a-z] [A-Z]": strings.ToUpper,
-}
-
-func (m *machine) tr(hc interp.HandlerContext, args []string) (string, int, bool) {
-	f := trSets[strings.Join(args[1:], " ")]
-	if f == nil {
-		return "", 0, false
-	}
-	text, ok := m.input(hc, nil)
-	return f(text), 0, ok
-}
-
 func (m *machine) realpath(hc interp.HandlerContext, args []string) (string, int, bool) {
 	_, rest := options(args)
 	if len(rest) != 1 || anyTainted(rest) || m.lost {
@@ -287,39 +241,4 @@ func (m *machine) realpath(hc interp.HandlerContext, args []string) (string, int
 	name := absolute(hc.Dir, rest[0])
 	i, found := m.files.lookup(name)
 	return name + "\n", 0, found == facts.Yes && i.Mode()&^0o777 == 0 && args[0] != "readlink" || found == facts.Yes && name == m.script.Name
-}
-
-// grep answers about the image's own files and known input.
-func (m *machine) grep(hc interp.HandlerContext, args []string) (string, int, bool) {
-	flags, rest := options(args)
-	if len(rest) == 0 || strings.Trim(flags, "qEFisvw") != "" || anyTainted(rest) {
-		return "", 0, false
-	}
-	expr := rest[0]
-	if strings.Contains(flags, "F") {
-		expr = regexp.QuoteMeta(expr)
-	} else if strings.ContainsAny(expr, `\+?|(){}`) && !strings.Contains(flags, "E") && args[0] == "grep" {
-		return "", 0, false
-	}
-	if strings.Contains(flags, "i") {
-		expr = "(?i)" + expr
-	}
-	re, err := regexp.Compile(expr)
-	text, ok := m.input(hc, rest[1:])
-	if err != nil || !ok || tainted(text) || strings.Contains(flags, "w") {
-		return "", 0, false
-	}
-	var out strings.Builder
-	for line := range strings.Lines(text) {
-		if re.MatchString(strings.TrimSuffix(line, "\n")) != strings.Contains(flags, "v") {
-			out.WriteString(line)
-		}
-	}
-	if out.Len() == 0 {
-		return "", 1, true
-	}
-	if strings.Contains(flags, "q") {
-		return "", 0, true
-	}
-	return out.String(), 0, true
 }
