@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -20,16 +19,11 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/imglint/imglint/pkg/facts"
-	"github.com/imglint/imglint/pkg/finding"
-	"github.com/imglint/imglint/pkg/report"
 	"github.com/imglint/imglint/pkg/run/engine"
-	"github.com/imglint/imglint/pkg/run/local"
 )
 
 // parallelRuns is how many fixtures are built and run at once.
 const parallelRuns = 3
-
-var runner = flag.String("runner", "docker", "with -confirm: what runs the fixtures: docker, or local for this machine without an engine")
 
 // TestConfirm builds every fixture, runs it for real and compares what
 // imglint says with want and what it saw with the recorded facts. Both runners
@@ -41,7 +35,7 @@ func TestConfirm(t *testing.T) {
 	if *update && *runner != "docker" {
 		t.Fatal("facts are recorded with the engine")
 	}
-	source := confirmSource(t, *runner)
+	under := confirming(t, *runner)
 	slots := make(chan struct{}, parallelRuns)
 	for _, f := range fixtures(t) {
 		if !strings.Contains(f.name, *only) {
@@ -51,53 +45,9 @@ func TestConfirm(t *testing.T) {
 			t.Parallel()
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			f.confirm(t, source, *runner)
+			f.confirm(t, under)
 		})
 	}
-}
-
-// slice is what the local runner is held to in every run of the tests: each
-// way a run can go, in images that are quick.
-var slice = []string{
-	"broken-healthcheck/bad", "command-not-found/bad", "daemonizes/bad", "exits-at-once/bad", "loopback-bind/bad", "out-of-memory/bad",
-	"platform-kubernetes/read-only", "passes/busybox-httpd", "stop-signal-ignored/bad", "privileged-port/bad",
-}
-
-// TestConfirmLocal holds the local runner to what was recorded with an engine.
-func TestConfirmLocal(t *testing.T) {
-	if testing.Short() {
-		t.Skip("runs images")
-	}
-	source := confirmSource(t, "local")
-	slots := make(chan struct{}, parallelRuns)
-	for _, f := range fixtures(t) {
-		if !slices.Contains(slice, f.name) {
-			continue
-		}
-		t.Run(f.name, func(t *testing.T) {
-			t.Parallel()
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			f.confirm(t, source, "local")
-		})
-	}
-}
-
-// confirmSource opens the images that the engine builds, for a runner.
-func confirmSource(t *testing.T, runner string) Source {
-	e, err := engine.Connect(t.Context(), engine.Options{Static: runner == "local"})
-	if err != nil {
-		t.Skipf("needs an engine, to build the images: %v", err)
-	}
-	t.Cleanup(func() { closeEngine(t, e) })
-	if runner != "local" {
-		return FromEngine(e)
-	}
-	r, err := local.New(t.Context(), local.Options{CacheSize: 16 << 30})
-	if err != nil {
-		t.Skip(err)
-	}
-	return FromEngineHere(e, r, nil)
 }
 
 func closeEngine(t *testing.T, e *engine.Engine) {
@@ -108,10 +58,10 @@ func closeEngine(t *testing.T, e *engine.Engine) {
 	}
 }
 
-func (f fixture) confirm(t *testing.T, source Source, runner string) {
+func (f fixture) confirm(t *testing.T, under runners) {
 	ref := f.build(t)
 	o := f.options(t)
-	img, err := source.Open(t.Context(), ref)
+	img, err := under.tested.Open(t.Context(), ref)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,26 +88,18 @@ func (f fixture) confirm(t *testing.T, source Source, runner string) {
 	seen := *c.facts
 	seen.Took = facts.ToMillis(time.Since(began))
 	seen.Image.Ref = strings.TrimPrefix(ref, "imglint-fixtures/case:")
-	if *update {
+	switch {
+	case under.reference != nil:
+		f.agree(t, under.reference, ref, o, &seen)
+	case *update:
 		f.record(t, &seen)
-	} else {
-		f.match(t, &seen, runner)
+	default:
+		f.match(t, &seen)
 	}
 	f.compare(t, "want", summary(r.Verdict, r.Findings))
 	if t.Failed() {
 		t.Logf("imglint says:\n%s", text(t, r))
 	}
-}
-
-// inconclusive is why a run without an engine told nothing, which is no
-// difference: then nothing may be claimed of it.
-func inconclusive(r report.Result) string {
-	for _, n := range r.Facts.NotChecked {
-		if strings.HasPrefix(n.Why, "inconclusive: ") && r.Facts.Run == nil && r.Verdict != finding.Pass {
-			return n.Why
-		}
-	}
-	return ""
 }
 
 // build makes the fixture's image, or finds it made before from the same text.
@@ -210,32 +152,35 @@ func (f fixture) write(t *testing.T) {
 
 // match compares what was seen with what was recorded, without what differs
 // from run to run: times, process ids, inodes, digests.
-func (f fixture) match(t *testing.T, seen *facts.Facts, runner string) {
+func (f fixture) match(t *testing.T, seen *facts.Facts) {
+	t.Helper()
+	before := f.recorded(t)
+	same(t, "launch", before.Launch, seen.Launch)
+	same(t, "prediction", before.Prediction, seen.Prediction)
+	same(t, "target", before.Target, seen.Target)
+	sameRuns(t, before, seen)
+}
+
+func (f fixture) recorded(t *testing.T) *facts.Facts {
 	t.Helper()
 	recorded, ok := f.section("facts.json")
 	if !ok {
 		t.Fatal("has no recorded facts: add -update")
 	}
-	before := decodeFacts(t, recorded)
-	parts := []struct {
-		name      string
-		was, seen any
-	}{
-		{"launch", before.Launch, seen.Launch},
-		{"prediction", before.Prediction, seen.Prediction},
-		{"target", before.Target, seen.Target},
-		{"run", sketch(before.Run), sketch(seen.Run)},
-		{"wrapped run", sketch(before.Wrapped), sketch(seen.Wrapped)},
-		{"proof", before.Proof != nil && before.Proof.Passed, seen.Proof != nil && seen.Proof.Passed},
-	}
-	for _, p := range parts {
-		if p.name == "target" && runner == "local" {
-			continue // it does not depend on the runner
-		}
-		was, now := asJSON(t, p.was), asJSON(t, p.seen)
-		if diff := gocmp.Diff(was, now); diff != "" {
-			t.Errorf("%s is not what was recorded (-recorded +seen):\n%s", p.name, diff)
-		}
+	return decodeFacts(t, recorded)
+}
+
+func sameRuns(t *testing.T, before, seen *facts.Facts) {
+	t.Helper()
+	same(t, "run", sketch(before.Run), sketch(seen.Run))
+	same(t, "wrapped run", sketch(before.Wrapped), sketch(seen.Wrapped))
+	same(t, "proof", before.Proof != nil && before.Proof.Passed, seen.Proof != nil && seen.Proof.Passed)
+}
+
+func same(t *testing.T, name string, before, seen any) {
+	t.Helper()
+	if diff := gocmp.Diff(asJSON(t, before), asJSON(t, seen)); diff != "" {
+		t.Errorf("%s is not the same (-expected +seen):\n%s", name, diff)
 	}
 }
 
