@@ -19,6 +19,9 @@ import (
 // message means that the first request took longer than the timeout.
 // (Measured with gunicorn 20.1.0 to 26.1.0.)
 //
+// imglint starts the image once more with --timeout 0 and measures how long a
+// worker needs when nobody kills it.
+//
 // Fix: with sync workers --preload, which loads the application once before
 // the clock starts; with async workers, or where an ASGI start-up is what
 // takes so long, a higher --timeout.
@@ -69,20 +72,31 @@ func explainTimeout(p *rule.Pass, f *finding.Finding) {
 		f.Fix = &finding.Fix{Description: "with sync workers add --preload, with async ones raise --timeout"}
 		return
 	}
-	limit := "its timeout"
+	limit, short := "its timeout", "it"
 	if g.Timeout > 0 {
-		limit = fmt.Sprintf("its timeout of %ds", g.Timeout)
+		short = fmt.Sprintf("%ds", g.Timeout)
+		limit += " of " + short
 	}
-	if g.KillsBooting == facts.No {
-		f.Message = fmt.Sprintf("gunicorn %s kills its workers because the first request takes longer than %s", p.Prediction.Version, limit)
+	f.Evidence = append(f.Evidence, measuredEvidence(p, "with --timeout 0")...)
+	if g.KillsBooting == facts.No || p.Boot != nil && p.Boot.Request {
+		f.Message = fmt.Sprintf("gunicorn %s kills its workers because the first request takes longer than %s", p.Prediction.Version, limit) + needed(p, short)
+		f.Detail = timeoutOrigin(g)
 		f.Fix = remedy(g.FixTimeout)
 		return
 	}
-	f.Message = fmt.Sprintf("gunicorn kills its workers while they still load the application: that takes longer than %s", limit)
+	doing := "load the application"
+	if g.Preload == facts.Yes {
+		doing = "start the application" // what an ASGI lifespan does; loading is done before
+	}
+	f.Message = fmt.Sprintf("gunicorn kills its workers while they still %s, which takes longer than %s", doing, limit) + needed(p, short)
 	f.Detail = timeoutOrigin(g)
-	if g.Async == facts.Yes || g.ASGI || g.Preload == facts.Yes {
+	switch {
+	case g.Async == facts.Yes || g.ASGI || g.Preload == facts.Yes:
 		f.Fix = remedy(g.FixTimeout)
-		return
+		if f.Fix != nil && g.ASGI {
+			f.Fix.Description += "; --preload does not cure a slow start-up (lifespan) of an ASGI application"
+		}
+	default:
+		f.Fix = remedy(g.FixPreload)
 	}
-	f.Fix = remedy(g.FixPreload)
 }

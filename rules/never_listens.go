@@ -23,7 +23,7 @@ var NeverListens = &rule.Rule{
 	Title:    "nothing listens when the boot window ends",
 	Severity: finding.Error,
 	Needs:    rule.NeedsEither,
-	After:    []*rule.Rule{CommandNotFound, CommandNotExecutable, UnexpandedVariable, InteractiveCommand, Daemonizes, OutOfMemory, PrivilegedPort, MissingEnvironment, UnreachableDependency, ExitsAtOnce, GunicornWorkerTimeout, SlowBoot},
+	After:    []*rule.Rule{CommandNotFound, CommandNotExecutable, UnexpandedVariable, InteractiveCommand, Daemonizes, OutOfMemory, PrivilegedPort, MissingEnvironment, UnreachableDependency, ExitsAtOnce, GunicornWorkerTimeout, PumaWorkerTimeout, SlowBoot},
 	Check:    checkNeverListens,
 }
 

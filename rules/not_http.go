@@ -28,7 +28,7 @@ var NotHTTP = &rule.Rule{
 	Title:    "the endpoint port does not speak HTTP",
 	Severity: finding.Error,
 	Needs:    rule.NeedsEither,
-	After:    []*rule.Rule{Daemonizes, OutOfMemory, ExitsAtOnce, LoopbackBind},
+	After:    []*rule.Rule{Daemonizes, OutOfMemory, ExitsAtOnce, LoopbackBind, GunicornWorkerTimeout, PumaWorkerTimeout},
 	Check:    checkNotHTTP,
 }
 

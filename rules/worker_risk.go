@@ -40,6 +40,32 @@ func timeoutOrigin(g *facts.Gunicorn) string {
 	return g.TimeoutFrom
 }
 
+// needed says what a start without the limit showed, "" when none was made.
+func needed(p *rule.Pass, limit string) string {
+	b := p.Boot
+	switch {
+	case b == nil:
+		return ""
+	case b.Took == 0:
+		return fmt.Sprintf(": without a limit it had not answered after %s either", seconds(b.Within))
+	case b.Request:
+		return fmt.Sprintf(": it needs %s, and is killed at %s", seconds(b.Took), limit)
+	}
+	return fmt.Sprintf(": one needs %s, and is killed at %s", seconds(b.Took), limit)
+}
+
+// measuredEvidence is where the time comes from.
+func measuredEvidence(p *rule.Pass, how string) []finding.Evidence {
+	if p.Boot == nil || p.Boot.Took == 0 {
+		return nil
+	}
+	what := "a worker answered"
+	if p.Boot.Request {
+		what = "the first request was answered"
+	}
+	return []finding.Evidence{{Kind: "seen", Text: fmt.Sprintf("started again %s, %s after %s", how, what, seconds(p.Boot.Took))}}
+}
+
 func basisOf(seen string) finding.Basis {
 	if seen == "" {
 		return finding.Predicted

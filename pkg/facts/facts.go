@@ -27,6 +27,9 @@ type Facts struct {
 	// Proof is the outcome of running the image with the fixes of all its
 	// errors; nil when that was not tried.
 	Proof *Proof `json:"proof,omitempty"`
+	// Boot is how long a worker needs that the server kills while it boots; nil
+	// when that was not measured.
+	Boot *Boot `json:"boot,omitempty"`
 	// Took is how long the whole check took.
 	Took Millis `json:"took,omitempty"`
 }
@@ -35,6 +38,17 @@ type Facts struct {
 type Proof struct {
 	Passed bool   `json:"passed"`
 	Text   string `json:"text"` // what was seen, for a reader
+}
+
+// Boot is what a start without the server's limit on its workers showed.
+type Boot struct {
+	// Took is the time from a worker's start to its first answer; 0: none came
+	// within Within.
+	Took   Millis `json:"took,omitempty"`
+	Within Millis `json:"within"`
+	// Request: the worker accepted the first request at once, and the time went
+	// into that.
+	Request bool `json:"request,omitempty"`
 }
 
 // Tri is a truth value that can be unknown, which is its zero value.

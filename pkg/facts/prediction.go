@@ -28,6 +28,10 @@ type Prediction struct {
 	// The changes that would cure a fault, best first.
 	FixPublic     []Remedy `json:"fixPublic,omitempty"`     // listen on all interfaces
 	FixForeground []Remedy `json:"fixForeground,omitempty"` // stay in the foreground
+	FixPreload    []Remedy `json:"fixPreload,omitempty"`    // of puma: load the application once, before the workers
+	// Unlimited is the same command without a limit on the boot of its workers:
+	// no cure, but a way to measure what they need.
+	Unlimited []Remedy `json:"-"`
 }
 
 // Scope tells who can reach a listener.

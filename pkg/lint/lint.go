@@ -254,6 +254,9 @@ func (c *check) do(ctx context.Context) error {
 	c.at(<-located)
 	c.judge()
 	c.hedge()
+	if err := measureAll(ctx, []*check{c}, new(int)); err != nil {
+		return err
+	}
 	if err := proveAll(ctx, []*check{c}, new(int)); err != nil {
 		return err
 	}
@@ -313,7 +316,7 @@ func environment(f *facts.Facts, o Options) []string {
 }
 
 func remedyLists(p *facts.Prediction) [][]facts.Remedy {
-	lists := [][]facts.Remedy{p.FixPublic, p.FixForeground}
+	lists := [][]facts.Remedy{p.FixPublic, p.FixForeground, p.FixPreload, p.Unlimited}
 	if p.Gunicorn != nil {
 		lists = append(lists, p.Gunicorn.FixPreload, p.Gunicorn.FixTimeout)
 	}

@@ -50,6 +50,14 @@ func (c *check) trial() (*check, bool) {
 	if !c.Prove || !ok || c.facts.Run == nil || change.Empty() {
 		return nil, false
 	}
+	t := c.changed(change)
+	longest := max(proofLeast, proofFactor*c.facts.Run.Took.Duration())
+	t.facts.Target.BootWindow = min(t.facts.Target.BootWindow, longest)
+	return t, true
+}
+
+// changed is the check of the image with a change of its config.
+func (c *check) changed(change finding.Change) *check {
 	img := c.facts.Image
 	img.Config = apply(img.Config, change)
 	t := &check{Options: c.Options, image: c.image, watch: c.watch, located: c.located, brief: true}
@@ -62,9 +70,7 @@ func (c *check) trial() (*check, bool) {
 	if c.further && slices.Contains(target.Endpoint.Others, c.facts.Target.Endpoint.Port) {
 		target.Endpoint = c.facts.Target.Endpoint
 	}
-	longest := max(proofLeast, proofFactor*c.facts.Run.Took.Duration())
-	target.BootWindow = min(target.BootWindow, longest)
-	return t, true
+	return t
 }
 
 // tried takes the outcome of a trial over. A fix that could not be tried

@@ -65,6 +65,9 @@ func conclude(ctx context.Context, ref string, checks []*check, began time.Time)
 		c.judge()
 		c.hedge()
 	}
+	if err := measureAll(ctx, checks, &starts); err != nil {
+		return nil, err
+	}
 	if err := proveAll(ctx, checks, &starts); err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ var moments = map[Moment][]string{
 		"loopback-bind", "ipv6-only-bind", "unexposed-port", "wrong-endpoint-port", "port-env-ignored", "never-listens", "unreachable-dependency",
 	},
 	Refused: {"status-refused", "host-refused", "https-redirect"},
-	Late:    {"slow-boot", "slow-response", "gunicorn-worker-timeout", "not-http", "tls-on-port"},
+	Late:    {"slow-boot", "slow-response", "gunicorn-worker-timeout", "puma-worker-timeout", "not-http", "tls-on-port"},
 }
 
 // Moments returns the rules of every moment; rules that are in none say

@@ -41,6 +41,7 @@ func (g *gunicornRun) workers() {
 	}
 	if w.Timeout != 0 {
 		w.FixTimeout = g.remedy(fix{Flag: g.spelled("timeout"), Value: "120"}, "give the workers 120 seconds")
+		g.p.Unlimited = g.remedy(fix{Flag: g.spelled("timeout"), Value: "0"}, "never kill a worker")
 	}
 	g.p.Gunicorn = w
 }

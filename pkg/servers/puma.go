@@ -17,6 +17,7 @@ var (
 
 // puma: -b and -p add up and replace what the configuration file says.
 func puma(run *invocation) {
+	run.pumaWorkers()
 	var ports []*option
 	for i := range run.options {
 		if o := &run.options[i]; o.name == "-p" || o.name == "--port" {
@@ -49,6 +50,19 @@ func puma(run *invocation) {
 	if len(run.p.Listens) == 0 && run.p.Complete {
 		run.addListen("0.0.0.0", 9292, "puma's default", "puma's default")
 	}
+}
+
+// pumaWorkers: --preload loads the application before the workers, who have
+// worker_boot_timeout (60 s) for it otherwise; no workers, no limit.
+func (run *invocation) pumaWorkers() {
+	if run.option([]string{"--preload"}) == nil {
+		run.p.FixPreload = run.remedy(fix{Insert: []string{"--preload"}}, "load the app before the workers start")
+	}
+	workers := "-w"
+	if o := run.option([]string{"-w", "--workers"}); o != nil {
+		workers = o.name
+	}
+	run.p.Unlimited = run.remedy(fix{Flag: workers, Value: "0"}, "load the app in the first process")
 }
 
 // pumaFile reads the first configuration file that exists.
