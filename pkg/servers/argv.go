@@ -28,6 +28,7 @@ type invocation struct {
 	options []option
 	args    []int  // the words that are no options
 	doubt   string // why nothing is certain
+	hides   bool   // the doubt is about the defaults, too
 	strange string // an option that the catalogue does not know
 }
 

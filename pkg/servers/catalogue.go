@@ -122,6 +122,7 @@ type decision struct {
 	Conf  *conf    // the configuration file says so
 	Bare  bool     // no words at all
 	Then  string   // foreground, daemon, ends, interactive or unknown
+	Hides bool     // of unknown: the defaults are not certain either
 	Says  string   // of ends: what it does; of interactive: which program waits for a terminal; of unknown: why
 }
 
@@ -129,6 +130,7 @@ type decision struct {
 type conf struct {
 	Flags      []string // options that name the file
 	Positional *int     // the word that names it; of 0: only if no option stands before
+	Anywhere   bool     // the word may stand behind options
 	Required   bool     // without a name no file is read
 	Files      []string // otherwise the first of these that exists
 	Pattern    string   // the value is its first group, or the whole

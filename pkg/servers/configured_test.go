@@ -103,7 +103,7 @@ var configured = []trap{
 	{name: "fastapi run", cmd: words("fastapi run main.py"), listens: "0.0.0.0:8000", daemon: "no"},
 	{name: "fastapi dev with PORT", cmd: words("fastapi dev"), env: []string{"PORT=9"}, listens: "127.0.0.1:8000 ?", why: "PORT"},
 	{name: "nats", cmd: words("nats-server -js -p 4333"), listens: "0.0.0.0:4333", daemon: "no"},
-	{name: "nats with a file", cmd: words("nats-server -c n.conf"), listens: "0.0.0.0:4222 ?", why: "file"},
+	{name: "nats with a file", cmd: words("nats-server -c n.conf"), listens: "?", why: "file"},
 	{name: "mongos", cmd: words("mongos"), listens: "?"},
 }
 

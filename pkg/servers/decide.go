@@ -47,7 +47,7 @@ func (run *invocation) conclude(d decision, why string) {
 		run.p.Interactive, run.p.Complete = d.says(run, why), true
 	case "unknown":
 		run.p.DaemonWhy = d.says(run, why)
-		run.doubt = run.p.DaemonWhy
+		run.doubt, run.hides = run.p.DaemonWhy, d.Hides
 	}
 }
 

@@ -1,5 +1,7 @@
 package servers
 
+import "github.com/imglint/imglint/pkg/facts"
+
 // further adds the listeners that the catalogue calls more.
 func (run *invocation) further() {
 	for _, m := range run.server.More {
@@ -9,6 +11,7 @@ func (run *invocation) further() {
 		} else {
 			run.furtherPort(m)
 		}
+		run.anyPort(m, before)
 		for i := before; i < len(run.p.Listens); i++ {
 			l := &run.p.Listens[i]
 			l.Protocol = m.Protocol
@@ -16,6 +19,15 @@ func (run *invocation) further() {
 				l.Network = m.Network
 			}
 		}
+	}
+}
+
+// anyPort: a default of port 0 on the loopback address is the program's own
+// business, and does not make the others uncertain.
+func (run *invocation) anyPort(m further, before int) {
+	chosen := m.Bind != nil && len(run.p.Listens) > before && run.p.Listens[before].Port == 0 && run.p.Listens[before].Scope == facts.ScopeLoopback
+	if chosen && run.p.Why == "the port is chosen at random" {
+		run.p.Why, run.p.Complete = "", true
 	}
 }
 

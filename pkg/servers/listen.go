@@ -26,6 +26,18 @@ func (run *invocation) unknown(format string, args ...any) {
 	run.p.Complete = false
 }
 
+// dropDoubtful takes defaults away where something that is not known may say
+// otherwise.
+func (run *invocation) dropDoubtful() {
+	if !run.hides {
+		return
+	}
+	standard := run.server.Title + "'s default"
+	run.p.Listens = slices.DeleteFunc(run.p.Listens, func(l facts.Listen) bool {
+		return l.HostFrom == standard || l.PortFrom == standard
+	})
+}
+
 // listen works out the listeners from the catalogue's data.
 func (run *invocation) listen() {
 	s := run.server

@@ -53,6 +53,7 @@ func predictCommand(c facts.Command, l facts.Launch, files fs.FS, all []server) 
 	run.decide()
 	if run.p.Ends == "" && run.p.Interactive == "" {
 		run.listen()
+		run.dropDoubtful()
 	}
 	if s.evaluate != nil {
 		s.evaluate(run)

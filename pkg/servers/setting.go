@@ -145,7 +145,7 @@ func (run *invocation) confFile(c *conf) (file, text string, err error) {
 	names, named := c.Files, false
 	if o := run.option(c.Flags); o != nil {
 		names, named = []string{strings.TrimPrefix(o.value, "file:")}, true
-	} else if c.Positional != nil && *c.Positional < len(run.args) && run.args[*c.Positional] == run.first+*c.Positional {
+	} else if c.Positional != nil && *c.Positional < len(run.args) && (c.Anywhere || run.args[*c.Positional] == run.first+*c.Positional) {
 		names, named = []string{run.word(run.args[*c.Positional])}, true
 	}
 	if c.Required && !named {

@@ -36,14 +36,21 @@ func uwsgi(run *invocation) {
 		run.unknown("%v", err)
 		return
 	}
+	other := false // what a socket speaks was changed
 	for _, s := range all {
 		switch {
 		case (s.key == "daemonize" || s.key == "daemonize2") && run.p.Daemonizes != facts.Yes:
 			run.p.Daemonizes, run.p.DaemonWhy = facts.Yes, s.from
 		case uwsgiHard.MatchString(s.key):
 			run.unknown("%s: imglint does not follow uwsgi's %s", s.from, s.key)
+			other = other || strings.HasSuffix(s.key, "protocol")
 		case uwsgiSockets[s.key] != "":
 			run.uwsgiSocket(s)
+		}
+	}
+	for i := range run.p.Listens {
+		if other && run.p.Listens[i].Protocol == "uwsgi" {
+			run.p.Listens[i].Protocol = ""
 		}
 	}
 	run.uwsgiInner(all)
