@@ -335,7 +335,7 @@ func TestSchemaKeys(t *testing.T) {
 	}
 	flags := newRoot(IO{Getenv: func(string) string { return "" }}).Flags()
 	renamed := map[string]string{"volumes": "volume", "build-args": "build-arg", "prove": "no-prove", "limits": "memory"}
-	own := []string{"image", "images", "args", "build", "context", "ignore", "severities", "hook"}
+	own := []string{"image", "images", "args", "build", "context", "ignore", "severities", "hook", "platforms"}
 	for key := range schema.Properties {
 		name := key
 		if other, ok := renamed[key]; ok {
