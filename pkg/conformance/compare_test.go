@@ -69,8 +69,8 @@ func summary(r facts.Run) seen {
 	if r.Exit != nil {
 		s.Exited, s.Code, s.Refused = true, r.Exit.Code, r.Exit.Refused
 	}
-	for _, l := range r.Log.Tail(12) {
-		s.Log = append(s.Log, l.Text)
+	for _, l := range r.Log.Tail(6) {
+		s.Log = append(s.Log, l.Text[:min(len(l.Text), 160)])
 	}
 	return s
 }
@@ -195,6 +195,9 @@ func address(l facts.Listen, s seen, said []bool) []claim {
 		if same(l, o) {
 			said[i], there.wrong = true, ""
 		}
+		if l.Scope == facts.ScopeAny && o.Addr.IsUnspecified() {
+			said[i] = true // many servers open [::] besides
+		}
 		if !port || o.loopback() == (l.Scope == facts.ScopeLoopback) {
 			loopback.wrong = ""
 			if o.loopback() != (l.Scope == facts.ScopeLoopback) {
@@ -203,7 +206,7 @@ func address(l facts.Listen, s seen, said []bool) []claim {
 		}
 		port = true
 		talked = talked || o.Speaks != ""
-		if !agree(l.Protocol, o.Speaks) {
+		if l.Port != 0 && !agree(l.Protocol, o.Speaks) {
 			protocol.wrong = "it speaks " + o.Speaks
 		}
 	}
@@ -223,7 +226,7 @@ func (s socket) loopback() bool { return s.Addr.Unmap().IsLoopback() }
 // address may be an IPv4 or an IPv6 socket, and a name such as localhost two.
 func same(l facts.Listen, o socket) bool {
 	if l.Network == "unix" {
-		return o.Path == l.Path
+		return o.Path == l.Path || strings.HasPrefix(o.Path, l.Path+".") // supervisord links PATH.PID to PATH
 	}
 	switch l.Scope {
 	case facts.ScopeAny:

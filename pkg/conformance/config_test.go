@@ -44,7 +44,7 @@ type settings struct {
 	Wait  time.Duration
 }
 
-// testCase is one configuration. A plain text is its CMD in exec form.
+// testCase is one configuration. A text or a list alone is its CMD in exec form.
 //
 //	run         CMD in exec form: a list, or words with shell-like quotes
 //	shell       CMD in shell form
@@ -64,7 +64,7 @@ type testCase struct {
 
 // UnmarshalYAML reads a case or the short form of one.
 func (c *testCase) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.ScalarNode {
+	if n.Kind != yaml.MappingNode {
 		return c.Run.UnmarshalYAML(n)
 	}
 	type plain testCase
@@ -164,7 +164,7 @@ func (s *suite) complete() error {
 		c.User = cmp.Or(c.User, s.User)
 		c.Quiet = cmp.Or(c.Quiet, s.Quiet, defaultQuiet)
 		c.Wait = cmp.Or(c.Wait, s.Wait, defaultWait)
-		key := c.name() + fmt.Sprint(c.Files, c.User, c.Dir)
+		key := fmt.Sprintf("%q %q %q %q", c.name(), c.Entrypoint, c.Run, fmt.Sprint(c.Files, c.User, c.Dir))
 		if seen[key] {
 			return fmt.Errorf("case %q stands there twice", c.name())
 		}

@@ -54,7 +54,7 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{dir: dir, runner: runner, slots: make(chan struct{}, 4), roots: map[string]*root{}, sums: map[string]*tally{}}
+	return &bench{dir: dir, runner: runner, slots: make(chan struct{}, 6), roots: map[string]*root{}, sums: map[string]*tally{}}
 }
 
 // TestConformance starts real servers, or remembers what they did, and wants
@@ -147,7 +147,7 @@ func (b *bench) count(t *testing.T, suite string, o outcome) {
 	}
 	sum.add(o)
 	for _, complaint := range o.complaints() {
-		t.Errorf("%s\n  seen: %s, %v\n  log: %s", complaint, o.seen.fate(), o.seen.Sockets, strings.Join(o.seen.Log, "\n       "))
+		t.Errorf("%s\n  %s\n  seen: %s, %v\n  log: %s", o.c.name(), complaint, o.seen.fate(), o.seen.Sockets, strings.Join(o.seen.Log, "\n       "))
 	}
 }
 

@@ -106,7 +106,10 @@ func watch(ctx context.Context, im *local.Image, c *testCase, wrapped bool) (fac
 		// Nothing is watched for longer than its window.
 		Expect: facts.Prediction{Complete: true},
 	}
-	w := &settler{quiet: 2 * c.Quiet, cancel: cancel}
+	var w run.Watcher
+	if !wrapped { // which ends by itself
+		w = &settler{quiet: 2 * c.Quiet, cancel: cancel}
+	}
 	seen, err := im.Observe(ctx, spec, w)
 	if errors.Is(err, errSettled) {
 		err = nil

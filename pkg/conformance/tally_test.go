@@ -8,7 +8,7 @@ import (
 )
 
 // leastKnown is how many percent of the decidable cases must be known.
-const leastKnown = 90
+const leastKnown = 78
 
 // tally counts cases and claims of one file.
 type tally struct {

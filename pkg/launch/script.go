@@ -184,6 +184,9 @@ func (s *shell) subshell(cmd *syntax.Subshell, last bool) outcome {
 	if last {
 		return s.list(cmd.Stmts, true)
 	}
+	if len(cmd.Stmts) == 1 && cmd.Stmts[0].Background { // (server &)
+		return s.stmt(cmd.Stmts[0], false)
+	}
 	s.before(cmd)
 	return next
 }
