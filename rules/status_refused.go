@@ -35,6 +35,9 @@ func checkStatusRefused(p *rule.Pass) {
 		return
 	}
 	text := fmt.Sprintf("%s %s answered %d", p.Target.Probe.Method, p.Target.Probe.Path, answer.Status)
+	if answer.Followed != "" {
+		text = fmt.Sprintf("%s %s led to %s, which answered %d", p.Target.Probe.Method, p.Target.Probe.Path, clip(answer.Followed, 120), answer.Status)
+	}
 	if answer.Location != "" {
 		text += " → " + clip(answer.Location, 120)
 	}

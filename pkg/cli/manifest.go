@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/imglint/imglint/pkg/lint"
@@ -10,14 +14,14 @@ import (
 )
 
 // manifested adds what --manifest says about the image.
-func (f *flags) manifested(o *lint.Options, ref string) error {
+func (f *flags) manifested(o *lint.Options, ref string, getenv func(string) string) error {
 	if f.manifest == "" {
 		return nil
 	}
 	if platforms, _ := f.platforms(); len(platforms) > 1 {
 		return usage("--manifest says which platform it is for; leave out --platform %s", f.platform)
 	}
-	w, err := f.workload(ref)
+	w, err := f.workload(ref, getenv)
 	if err != nil {
 		return err
 	}
@@ -31,12 +35,16 @@ func (f *flags) manifested(o *lint.Options, ref string) error {
 // workload reads --manifest and picks the container that the image is started
 // as: the one that --service names, else the one whose image it is, else the
 // only one.
-func (f *flags) workload(ref string) (*manifest.Workload, error) {
+func (f *flags) workload(ref string, getenv func(string) string) (*manifest.Workload, error) {
 	text, err := os.ReadFile(f.manifest)
 	if err != nil {
 		return nil, usage("--manifest: %w", err)
 	}
-	all, err := manifest.Parse(f.manifest, text)
+	around, err := surroundings(filepath.Dir(f.manifest), getenv)
+	if err != nil {
+		return nil, usage("--manifest: %w", err)
+	}
+	all, err := manifest.ParseIn(f.manifest, text, around)
 	if err != nil {
 		return nil, usage("--manifest: %w", err)
 	}
@@ -55,6 +63,36 @@ func (f *flags) workload(ref string) (*manifest.Workload, error) {
 		return &all[0], nil
 	}
 	return nil, usage("--manifest %s: choose what starts %s with --service NAME: %s", f.manifest, ref, strings.Join(names, ", "))
+}
+
+// surroundings are what Compose looks at besides its file: the environment,
+// then .env beside the file.
+func surroundings(dir string, getenv func(string) string) (manifest.Around, error) {
+	var dotenv map[string]string
+	name := filepath.Join(dir, ".env")
+	text, err := os.ReadFile(name)
+	if err == nil {
+		if dotenv, err = manifest.Dotenv(text); err != nil {
+			return manifest.Around{}, fmt.Errorf("read %s: %w", name, err)
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return manifest.Around{}, err
+	}
+	return manifest.Around{
+		Lookup: func(key string) (string, bool) {
+			if value := getenv(key); value != "" {
+				return value, true
+			}
+			value, ok := dotenv[key]
+			return value, ok
+		},
+		Read: func(name string) ([]byte, error) {
+			if !filepath.IsAbs(name) {
+				name = filepath.Join(dir, name)
+			}
+			return os.ReadFile(name)
+		},
+	}, nil
 }
 
 // repository is the last part of an image's name without tag and digest:

@@ -56,7 +56,7 @@ func (s *settings) options(ref string, image *config.Image) (imageOptions, error
 		o.Command = image.Args
 	}
 	s.command(&o.Options, f)
-	err = f.manifested(&o.Options, ref)
+	err = f.manifested(&o.Options, ref, s.getenv)
 	return o, err
 }
 

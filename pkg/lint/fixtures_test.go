@@ -181,7 +181,10 @@ func judged(o Options, f *facts.Facts, static bool) report.Result {
 		c.place()
 		results = append(results, c.result(f.Image.Ref))
 	}
-	r := joined(results)
+	r := results[0]
+	for _, further := range results[1:] {
+		r = first.besides(r, further)
+	}
 	r.Took = f.Took.Duration()
 	return r
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/finding"
+	"github.com/imglint/imglint/pkg/platform"
 )
 
 // quote adds to the first error what it rests on and what the user will read
@@ -20,6 +21,7 @@ func (c *check) quote() {
 			continue
 		}
 		c.doubt(f)
+		c.lessStrict(f)
 		target := c.facts.Target
 		words := cmp.Or(target.Says[f.Rule], target.Says[""])
 		if words != "" {
@@ -27,6 +29,21 @@ func (c *check) quote() {
 			f.Evidence = append(f.Evidence, finding.Evidence{Kind: "says", Text: text})
 		}
 		return
+	}
+}
+
+// refusals are the rules whose findings strict mode makes.
+var refusals = platform.Moments()[platform.Refused]
+
+// lessStrict names every way to switch strict mode off, where that is a cure.
+func (c *check) lessStrict(f *finding.Finding) {
+	settings := c.facts.Target.Settings.Strict
+	if f.Fix == nil || !c.Overrides.Strict || len(settings) == 0 || !slices.Contains(refusals, f.Rule) {
+		return
+	}
+	f.Fix.Description += ", or leave strict mode off: no " + settings[0]
+	for _, older := range settings[1:] {
+		f.Fix.Description += " (on older stacks: no " + older + ")"
 	}
 }
 

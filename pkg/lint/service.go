@@ -142,6 +142,9 @@ func idle(r *report.Result) {
 	silent.Severity = finding.Note
 	silent.Message += "; a service without an endpoint need not"
 	r.Verdict, r.Reason = finding.Unknown, "it listens nowhere, which is right for a service without an endpoint: that one is not checked"
+	if r.Facts.Run == nil {
+		r.Reason = "the image does not say whether the service has an endpoint: one without is not checked"
+	}
 }
 
 // listens reports whether anything in the container waits for connections.

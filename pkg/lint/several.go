@@ -25,7 +25,6 @@ func (l *Linter) LintAll(ctx context.Context, ref string, platforms []*platform.
 	secrets := newRedactor(l.Options.Env)
 	located := l.placed(ctx, img, platforms)
 	var checks []*check
-	services := 0
 	for _, p := range alike(platforms) {
 		o := l.Options
 		o.Platform = p
@@ -33,7 +32,6 @@ func (l *Linter) LintAll(ctx context.Context, ref string, platforms []*platform.
 		if err != nil {
 			return unable(ref, platforms, err)
 		}
-		services += len(named)
 		for _, service := range named {
 			o.service = service
 			c := &check{Options: o, image: img, watch: discreet{w, secrets}, located: located}
@@ -46,9 +44,6 @@ func (l *Linter) LintAll(ctx context.Context, ref string, platforms []*platform.
 		return unable(ref, platforms, err)
 	}
 	for i := range results {
-		if services > len(platforms) {
-			idle(&results[i])
-		}
 		redact(secrets, &results[i])
 	}
 	return results
@@ -80,7 +75,7 @@ func conclude(ctx context.Context, ref string, checks []*check, began time.Time)
 		result.Took = time.Since(began)
 		if c.further && i > 0 {
 			last := &results[len(results)-1]
-			*last = joined([]report.Result{*last, result})
+			*last = c.besides(*last, result)
 			continue
 		}
 		results = append(results, result)
@@ -141,6 +136,19 @@ func (c *check) others() []*check {
 		all = append(all, &other)
 	}
 	return all
+}
+
+// besides adds what was found on a further port. Where the platform asks none
+// by itself, an unserved port keeps nobody from being released.
+func (c *check) besides(main, further report.Result) report.Result {
+	if c.Platform.Doubt(platform.TopicAsk, c.Overrides) == "" {
+		return joined([]report.Result{main, further})
+	}
+	for i := range further.Findings {
+		further.Findings[i].Severity = min(further.Findings[i].Severity, finding.Warning)
+	}
+	further.Verdict = main.Verdict
+	return joined([]report.Result{main, further})
 }
 
 // together does what the checks of one image share: finding the Dockerfile's

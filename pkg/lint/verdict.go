@@ -20,6 +20,7 @@ func (c *check) result(ref string) report.Result {
 	if c.unseen && c.facts.Run == nil {
 		r.Reason = unseenReason(r.Verdict)
 	}
+	idle(&r)
 	return r
 }
 

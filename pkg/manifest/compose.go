@@ -1,11 +1,16 @@
 package manifest
 
 import (
+	"bytes"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/compose-spec/compose-go/v2/dotenv"
+	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/docker/go-units"
 	"go.yaml.in/yaml/v3"
 
@@ -16,7 +21,9 @@ import (
 // Source: github.com/compose-spec/compose-spec, 05-services.md
 func composeServices(root value) []Workload {
 	var all []Workload
+	root.interpolates = true
 	root.get("services").pairs(func(name string, s value) {
+		root.unset = nil
 		w := Workload{
 			Platform: "compose", File: s.file, Title: "service " + name, Name: name, Image: s.get("image").text(),
 			User: s.get("user").text(), ReadOnly: s.get("read_only").truth(), At: map[finding.Field]finding.Place{},
@@ -30,9 +37,28 @@ func composeServices(root value) []Workload {
 		w.composePorts(s)
 		w.composeHealthcheck(s)
 		w.composeMemory(s)
+		w.composeLeft(s)
+		w.Unset = root.unset
 		all = append(all, w)
 	})
+	root.interpolates = false
 	return all
+}
+
+// composeLeft notes what is decided in other files or by other services.
+func (w *Workload) composeLeft(s value) {
+	if s.get("extends").exists() {
+		w.Left = append(w.Left, finding.NotChecked{What: w.Title + " where it extends another", Why: "that is not read: give what docker compose config prints"})
+	}
+	needs := s.get("depends_on")
+	var names []string
+	for _, item := range needs.items() {
+		names = append(names, item.text())
+	}
+	needs.pairs(func(name string, _ value) { names = append(names, name) })
+	if len(names) > 0 {
+		w.Left = append(w.Left, finding.NotChecked{What: "what it depends on (" + strings.Join(names, ", ") + ")", Why: "imglint starts the one image only"})
+	}
 }
 
 func (w *Workload) composeCommand(s value) {
@@ -50,29 +76,34 @@ func (w *Workload) composeCommand(s value) {
 // runs it.
 func words(v value) []string {
 	if v.node.Kind == yaml.SequenceNode {
-		all := v.texts()
-		for i := range all {
-			all[i] = interpolate(all[i])
-		}
-		return all
+		return v.texts()
 	}
-	return split(interpolate(v.text()))
+	return split(v.text())
 }
 
-var variable = regexp.MustCompile(`\$\$|\$\{([A-Za-z_]\w*)(?::?([-?+])([^}]*))?\}|\$([A-Za-z_]\w*)`)
+// plainVariable is one without a default: $NAME or ${NAME}.
+var plainVariable = regexp.MustCompile(`\$\$|\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)`)
 
-// interpolate puts in defaults as Compose does where a variable is not set;
-// what imglint's own environment holds is not asked.
-func interpolate(text string) string {
-	return variable.ReplaceAllStringFunc(text, func(found string) string {
-		if found == "$$" {
-			return "$"
+// interpolated is the value with variables replaced, as Compose's own library
+// does it.
+func (v value) interpolated() string {
+	text := v.node.Value
+	lookup := v.around.Lookup
+	if lookup == nil {
+		lookup = func(string) (string, bool) { return "", false }
+	}
+	replaced, err := template.SubstituteWithOptions(text, lookup, template.WithoutLogging)
+	if err != nil {
+		v.fault("%v", err)
+		return text
+	}
+	for _, m := range plainVariable.FindAllStringSubmatch(text, -1) {
+		name := m[1] + m[2]
+		if _, ok := lookup(name); !ok && name != "" && !slices.Contains(v.unset, name) {
+			v.unset = append(v.unset, name)
 		}
-		if m := variable.FindStringSubmatch(found); m[2] == "-" {
-			return m[3]
-		}
-		return ""
-	})
+	}
+	return replaced
 }
 
 func split(text string) []string {
@@ -103,12 +134,16 @@ func split(text string) []string {
 }
 
 func (w *Workload) composeEnvironment(s value) {
+	w.composeEnvFiles(s.get("env_file"))
 	add := func(key, text string, given bool) {
+		if !given && s.around.Lookup != nil {
+			text, given = s.around.Lookup(key)
+		}
 		if !given {
 			w.Elsewhere = append(w.Elsewhere, key)
 			return
 		}
-		w.Env = append(w.Env, key+"="+interpolate(text))
+		w.Env = append(w.Env, key+"="+text)
 	}
 	env := s.get("environment")
 	for _, item := range env.items() {
@@ -119,9 +154,45 @@ func (w *Workload) composeEnvironment(s value) {
 	if env.exists() {
 		w.At[finding.FieldEnv] = env.place()
 	}
-	if file := s.get("env_file"); file.exists() {
-		w.Elsewhere = append(w.Elsewhere, "those of env_file")
+}
+
+// composeEnvFiles reads the files that env_file names: one, a list, or entries
+// with path and required.
+func (w *Workload) composeEnvFiles(files value) {
+	list := files.items()
+	if files.text() != "" {
+		list = []value{files}
 	}
+	for _, file := range list {
+		name := file.text()
+		if path := file.get("path"); path.exists() {
+			name = path.text()
+		}
+		required := file.get("required").text() != "false"
+		if files.around.Read == nil {
+			w.Elsewhere = append(w.Elsewhere, "those of env_file "+name)
+			continue
+		}
+		text, err := files.around.Read(name)
+		if err != nil {
+			if required {
+				file.fault("env_file: %v", err)
+			}
+			continue
+		}
+		pairs, err := dotenv.ParseWithLookup(bytes.NewReader(text), dotenv.LookupFn(files.around.Lookup))
+		if err != nil {
+			file.fault("env_file %s: %v", name, err)
+		}
+		for _, key := range slices.Sorted(maps.Keys(pairs)) {
+			w.Env = append(w.Env, key+"="+pairs[key])
+		}
+	}
+}
+
+// Dotenv reads the text of a .env file as Compose does.
+func Dotenv(text []byte) (map[string]string, error) {
+	return dotenv.Parse(bytes.NewReader(text))
 }
 
 // composePorts reads "8080:80", "127.0.0.1:8080:80/tcp", "80" and the long form.
@@ -131,7 +202,7 @@ func (w *Workload) composePorts(s value) {
 		if !target.exists() {
 			target = p
 		}
-		number, protocol, _ := strings.Cut(interpolate(target.text()), "/")
+		number, protocol, _ := strings.Cut(target.text(), "/")
 		number = number[strings.LastIndexByte(number, ':')+1:]
 		n, err := strconv.Atoi(number)
 		if err != nil {

@@ -3,7 +3,6 @@ package manifest
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -33,9 +32,9 @@ func kubernetesObject(root value) []Workload {
 		}
 		return all
 	}
-	path := podSpecs[kind]
-	if kind == "Service" && strings.HasPrefix(root.get("apiVersion").text(), "serving.knative.dev/") {
-		path = podSpecs["Deployment"]
+	path, known := podSpecs[kind]
+	if !known || kind == "Service" && strings.HasPrefix(root.get("apiVersion").text(), "serving.knative.dev/") {
+		path = podSpecs["Deployment"] // as the custom resources that are like one have it
 	}
 	pod := root.get(path...)
 	if path == nil || !pod.exists() {
@@ -45,9 +44,27 @@ func kubernetesObject(root value) []Workload {
 	for _, c := range pod.get("containers").items() {
 		w := container(c, pod)
 		w.Title = fmt.Sprintf("%s %s, container %s", kind, root.get("metadata", "name").text(), w.Name)
+		w.Batch = strings.HasSuffix(kind, "Job")
+		w.besides(pod)
 		all = append(all, w)
 	}
 	return all
+}
+
+// besides notes the pod's other containers, which are not started.
+func (w *Workload) besides(pod value) {
+	for _, c := range pod.get("initContainers").items() {
+		left := finding.NotChecked{What: "the init container " + c.get("name").text(), Why: "it is not started: what it prepares is missing when the image runs"}
+		if c.get("restartPolicy").text() == "Always" {
+			left = finding.NotChecked{What: "the sidecar " + c.get("name").text(), Why: "it is not started beside the image"}
+		}
+		w.Left = append(w.Left, left)
+	}
+	for _, c := range pod.get("containers").items() {
+		if name := c.get("name").text(); name != w.Name {
+			w.Left = append(w.Left, finding.NotChecked{What: "the container " + name, Why: "it is not started beside the image; --service " + name + " checks it"})
+		}
+	}
 }
 
 func container(c, pod value) Workload {
@@ -77,25 +94,6 @@ func container(c, pod value) Workload {
 	return w
 }
 
-func (w *Workload) environment(c value) {
-	for _, e := range c.get("env").items() {
-		name := e.get("name").text()
-		if e.get("valueFrom").exists() {
-			w.Elsewhere = append(w.Elsewhere, name)
-			continue
-		}
-		w.Env = append(w.Env, name+"="+expand(e.get("value").text(), w.Env))
-		w.At[finding.FieldEnv] = e.get("name").place()
-	}
-	for _, from := range c.get("envFrom").items() {
-		for _, source := range []string{"secretRef", "configMapRef"} {
-			if name := from.get(source, "name").text(); name != "" {
-				w.Elsewhere = append(w.Elsewhere, "those of "+strings.TrimSuffix(source, "Ref")+" "+name)
-			}
-		}
-	}
-}
-
 // command: "command" is the entrypoint, and without "args" nothing of the
 // image's CMD is left.
 func (w *Workload) command(c value) {
@@ -115,32 +113,6 @@ func first(list value) value {
 		return items[0]
 	}
 	return list
-}
-
-var reference = regexp.MustCompile(`\$\$|\$\([A-Za-z_][A-Za-z0-9_.-]*\)`)
-
-// expand replaces $(NAME) by what stands before it in env; $$( is an escape,
-// and an unknown name stays as it is.
-func expand(text string, env []string) string {
-	return reference.ReplaceAllStringFunc(text, func(found string) string {
-		if found == "$$" {
-			return "$"
-		}
-		name := found[2 : len(found)-1]
-		for _, kv := range env {
-			if value, ok := strings.CutPrefix(kv, name+"="); ok {
-				found = value
-			}
-		}
-		return found
-	})
-}
-
-func expandAll(words, env []string) []string {
-	for i := range words {
-		words[i] = expand(words[i], env)
-	}
-	return words
 }
 
 // probe reads one, with Kubernetes' own defaults.

@@ -27,10 +27,17 @@ type Workload struct {
 	Env             []string // KEY=VALUE
 	// Elsewhere are the variables whose values the file does not hold.
 	Elsewhere []string
-	Ports     []Port
-	Probes    []Probe
-	Memory    int64  // bytes; 0: no limit
-	User      string // "": the image's
+	// Unset are variables of the file itself, ${NAME}, that nothing gives a value.
+	Unset []string
+	// Left tells what else the file does with or beside the container, and why
+	// it is not looked at.
+	Left []finding.NotChecked
+	// Batch: it has to come to an end, so that there is no health check.
+	Batch  bool
+	Ports  []Port
+	Probes []Probe
+	Memory int64  // bytes; 0: no limit
+	User   string // "": the image's
 	// NonRoot: the container is not started as root.
 	NonRoot  bool
 	ReadOnly bool // the root file system
@@ -91,24 +98,29 @@ func (p Probe) Patience() time.Duration {
 // ErrNoWorkload says that a file starts no container.
 var ErrNoWorkload = errors.New("no workload: neither a Kubernetes Deployment, StatefulSet, DaemonSet, Job or Pod nor Compose services")
 
-// Parse reads a file, which may hold several documents.
-func Parse(name string, text []byte) ([]Workload, error) {
-	r := &reader{file: name, lines: strings.Split(string(text), "\n")}
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
+// Around is what a file can refer to. Its zero value is nothing at all.
+type Around struct {
+	// Lookup tells the value of a variable of the environment and of .env.
+	Lookup func(string) (string, bool)
+	// Read reads a file whose path is relative to the manifest's folder.
+	Read func(string) ([]byte, error)
+}
+
+// Parse reads a file, which may hold several documents, and nothing besides.
+func Parse(name string, text []byte) ([]Workload, error) { return ParseIn(name, text, Around{}) }
+
+// ParseIn reads a file with what is around it.
+func ParseIn(name string, text []byte, around Around) ([]Workload, error) {
+	r := &reader{file: name, lines: strings.Split(string(text), "\n"), around: around, shared: map[string]map[string]string{}}
+	documents, err := r.documents(text)
+	if err != nil {
+		return nil, err
+	}
 	var all []Workload
-	for {
-		var doc yaml.Node
-		err := decoder.Decode(&doc)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read manifest %q: %w", name, err)
-		}
-		if len(doc.Content) == 0 {
-			continue
-		}
-		root := value{r, doc.Content[0]}
+	for _, root := range documents {
+		r.share(root)
+	}
+	for _, root := range documents {
 		if root.get("services").exists() && !root.get("apiVersion").exists() {
 			all = append(all, composeServices(root)...)
 			continue
@@ -118,8 +130,36 @@ func Parse(name string, text []byte) ([]Workload, error) {
 	if len(r.faults) > 0 {
 		return nil, fmt.Errorf("read manifest %q: %w", name, errors.Join(r.faults...))
 	}
+	if len(all) == 0 && bytes.Contains(text, []byte("{{")) {
+		return nil, fmt.Errorf("read manifest %q: a template holds no workload yet: give what helm template prints", name)
+	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("read manifest %q: %w", name, ErrNoWorkload)
 	}
 	return all, nil
+}
+
+// documents splits a file.
+func (r *reader) documents(text []byte) ([]value, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	var all []value
+	for {
+		var doc yaml.Node
+		err := decoder.Decode(&doc)
+		switch {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil && bytes.Contains(text, []byte("{{")):
+			return nil, fmt.Errorf("read manifest %q: a template is not YAML yet: give what helm template prints: %w", r.file, err)
+		case err != nil:
+			return nil, fmt.Errorf("read manifest %q: %w", r.file, err)
+		case len(doc.Content) == 0:
+			continue
+		}
+		root := value{r, doc.Content[0]}
+		if root.get("kind").text() == "Kustomization" {
+			return nil, fmt.Errorf("read manifest %q: a Kustomization names files: give what kubectl kustomize prints", r.file)
+		}
+		all = append(all, root)
+	}
 }

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +95,8 @@ func TestKubernetes(t *testing.T) {
 	if diff := cmp.Diff(Workload{
 		Platform: "kubernetes", File: "deploy.yaml", Title: "Deployment shop, container app", Name: "app", Image: "registry.example/shop:1",
 		Entrypoint: []string{"/ep", "hello"}, Cmd: []string{"--port", "$(PORT)", "$(NOBODY)"},
-		Env: []string{"GREETING=hello", "BOTH=hello you"}, Elsewhere: []string{"SECRET", "those of configMap settings"},
+		Env: []string{"GREETING=hello", "BOTH=hello you"}, Elsewhere: []string{"those of configMap settings", "SECRET"},
+		Left:  []finding.NotChecked{{What: "the container proxy", Why: "it is not started beside the image; --service proxy checks it"}},
 		Ports: []Port{{Number: 8080, Name: "web", Protocol: "tcp"}, {Number: 53, Protocol: "udp"}},
 		Probes: []Probe{
 			{Kind: "startupProbe", Ask: AskHTTP, Port: 8080, Path: "/", Host: "shop.example", Headers: []string{"X-Check: 1"}, Initial: 5 * second, Period: 10 * second, Timeout: second, Failures: 30},
@@ -150,7 +152,7 @@ services:
 	if diff := cmp.Diff(Workload{
 		Platform: "compose", File: "deploy.yaml", Title: "service web", Name: "web", Image: "shop",
 		Entrypoint: []string{"/ep", "--flag"}, Cmd: []string{"gunicorn", "--bind", "0.0.0.0:$PORT", "a b"},
-		Env: []string{"LEVEL=info"}, Elsewhere: []string{"SECRET", "those of env_file"},
+		Env: []string{"LEVEL=info"}, Elsewhere: []string{"those of env_file .env", "SECRET"},
 		Ports:  []Port{{Number: 80, Protocol: "tcp"}, {Number: 9100, Protocol: "tcp"}, {Number: 53, Protocol: "udp"}},
 		Probes: []Probe{{Kind: "healthcheck", Ask: AskExec, Port: 81, Path: "/up", Initial: time.Minute, Period: 5 * time.Second, Timeout: 30 * time.Second, Failures: 3}},
 		Memory: 64 << 20, User: "1000", ReadOnly: true,
@@ -208,4 +210,129 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// around holds files, and variables, and nothing else.
+func around(variables map[string]string, files map[string]string) Around {
+	return Around{
+		Lookup: func(name string) (string, bool) { text, ok := variables[name]; return text, ok },
+		Read: func(name string) ([]byte, error) {
+			if text, ok := files[name]; ok {
+				return []byte(text), nil
+			}
+			return nil, fs.ErrNotExist
+		},
+	}
+}
+
+func TestComposeInterpolation(t *testing.T) {
+	t.Parallel()
+	const text = `services:
+  shop:
+    image: "shop:${TAG:-latest}"
+    command: ["--port", "${PORT:-8000}", "--host=$HOST", "$$HOME", "${NOWHERE}"]
+    environment:
+      MODE: ${MODE-plain}
+      PASSED:
+    env_file:
+      - app.env
+      - {path: missing.env, required: false}
+    ports: ["${PUBLISHED:-80}:${PORT:-8000}"]
+    mem_limit: ${MEMORY:-256m}
+    depends_on: {db: {condition: service_healthy}}
+    extends: {service: base}
+`
+	all, err := ParseIn("compose.yaml", []byte(text), around(
+		map[string]string{"PORT": "9000", "HOST": "0.0.0.0", "PASSED": "on"},
+		map[string]string{"app.env": "# settings\nexport A=1\nB=\"${A} and ${PORT}\"\nMODE=file\n"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := all[0]
+	want := Workload{
+		Image: "shop:latest", Cmd: []string{"--port", "9000", "--host=0.0.0.0", "$HOME", ""},
+		Env: []string{"A=1", "B=1 and 9000", "MODE=file", "MODE=plain", "PASSED=on"}, Unset: []string{"NOWHERE"}, Memory: 256 << 20,
+		Left: []finding.NotChecked{
+			{What: "service shop where it extends another", Why: "that is not read: give what docker compose config prints"},
+			{What: "what it depends on (db)", Why: "imglint starts the one image only"},
+		},
+	}
+	if got.Ports[0].Number != 9000 {
+		t.Errorf("port %d, want 9000", got.Ports[0].Number)
+	}
+	got = Workload{Image: got.Image, Cmd: got.Cmd, Env: got.Env, Unset: got.Unset, Memory: got.Memory, Left: got.Left, Elsewhere: got.Elsewhere}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("service (-want +got):\n%s", diff)
+	}
+	for name, wrong := range map[string]string{
+		"compose.yaml:3: required variable TAG": "services:\n  shop:\n    image: shop:${TAG:?name one}\n",
+		"env_file: file does not exist":         "services:\n  shop:\n    image: shop\n    env_file: missing.env\n",
+	} {
+		if _, err := ParseIn("compose.yaml", []byte(wrong), around(nil, nil)); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("error %v, want %q in it", err, name)
+		}
+	}
+}
+
+// TestKubernetesAround: init containers, sidecars, neighbours, and what the
+// same file holds in a ConfigMap or a Secret.
+func TestKubernetesAround(t *testing.T) {
+	t.Parallel()
+	const text = `apiVersion: v1
+kind: List
+items:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {LEVEL: info}}
+  - {apiVersion: v1, kind: Secret, metadata: {name: db}, data: {url: cG9zdGdyZXM6Ly8=}, stringData: {user: shop}}
+  - apiVersion: argoproj.io/v1alpha1
+    kind: Rollout
+    metadata: {name: shop}
+    spec:
+      template:
+        spec:
+          initContainers:
+            - {name: migrate, image: shop}
+            - {name: mesh, image: mesh, restartPolicy: Always}
+          containers:
+            - name: app
+              image: shop
+              envFrom: [{configMapRef: {name: settings}, prefix: APP_}]
+              env:
+                - {name: URL, valueFrom: {secretKeyRef: {name: db, key: url}}}
+                - {name: USER, valueFrom: {secretKeyRef: {name: db, key: user}}}
+                - {name: GONE, valueFrom: {secretKeyRef: {name: db, key: gone}}}
+            - {name: proxy, image: envoy}
+  - apiVersion: batch/v1
+    kind: CronJob
+    metadata: {name: clean}
+    spec: {jobTemplate: {spec: {template: {spec: {containers: [{name: clean, image: shop}]}}}}}
+`
+	all := parse(t, text)
+	if len(all) != 3 || all[0].Title != "Rollout shop, container app" || all[0].Batch || !all[2].Batch {
+		t.Fatalf("workloads %+v", all)
+	}
+	got := Workload{Env: all[0].Env, Elsewhere: all[0].Elsewhere, Left: all[0].Left}
+	want := Workload{
+		Env: []string{"APP_LEVEL=info", "URL=postgres://", "USER=shop"}, Elsewhere: []string{"GONE"},
+		Left: []finding.NotChecked{
+			{What: "the init container migrate", Why: "it is not started: what it prepares is missing when the image runs"},
+			{What: "the sidecar mesh", Why: "it is not started beside the image"},
+			{What: "the container proxy", Why: "it is not started beside the image; --service proxy checks it"},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rollout (-want +got):\n%s", diff)
+	}
+}
+
+func TestParseSaysWhatToGive(t *testing.T) {
+	t.Parallel()
+	for want, text := range map[string]string{
+		"give what kubectl kustomize prints": "kind: Kustomization\nresources: [deploy.yaml]\n",
+		"give what helm template prints":     "kind: Deployment\nspec: {{ toYaml .Values }}\n",
+		"no workload":                        "kind: Service\napiVersion: v1\n",
+	} {
+		if _, err := Parse("m.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q in it", err, want)
+		}
+	}
 }

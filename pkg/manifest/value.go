@@ -16,6 +16,13 @@ type reader struct {
 	file   string
 	lines  []string
 	faults []error
+	around Around
+	// shared are the ConfigMaps and Secrets of the file, by kind/name.
+	shared map[string]map[string]string
+	// interpolates: ${NAME} is replaced, as Compose does; unset are the names
+	// that nothing gives a value.
+	interpolates bool
+	unset        []string
 }
 
 // value is a node of the file, or nothing.
@@ -103,6 +110,9 @@ func (v value) pairs(visit func(key string, item value)) {
 func (v value) text() string {
 	if !v.exists() || v.node.Kind != yaml.ScalarNode {
 		return ""
+	}
+	if v.interpolates {
+		return v.interpolated()
 	}
 	return v.node.Value
 }
