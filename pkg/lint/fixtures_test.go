@@ -38,7 +38,7 @@ type fixture struct {
 	archive *txtar.Archive
 }
 
-func fixtures(t *testing.T) []fixture {
+func fixtures(t testing.TB) []fixture {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("..", "..", "fixtures", "*", "*.txtar"))
 	if err != nil || len(paths) == 0 {

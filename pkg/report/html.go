@@ -68,8 +68,8 @@ func page(w io.Writer, a About, results []Result) error {
 		v.Platforms, v.Matrix = matrix(results)
 		v.Matrices = matrices(results)
 		v.Answer = counted(len(v.Matrix), "image")
-		if n := platformsOf(results); n > 1 {
-			v.Answer += " on " + counted(n, "platform")
+		if len(v.Platforms) > 1 {
+			v.Answer += " on " + counted(len(v.Platforms), "platform")
 		}
 		v.Answer += ": " + tallyVerdicts(results)
 	}
@@ -87,7 +87,7 @@ func page(w io.Writer, a About, results []Result) error {
 func matrix(results []Result) (platforms []string, rows []matrixRow) {
 	column, row := map[string]int{}, map[string]int{}
 	for _, r := range results {
-		name := columnOf(r)
+		name := platformOf(r)
 		if _, ok := column[name]; !ok && name != "" {
 			column[name] = len(platforms)
 			platforms = append(platforms, name)
@@ -103,31 +103,11 @@ func matrix(results []Result) (platforms []string, rows []matrixRow) {
 			row[r.Ref] = at
 			rows = append(rows, matrixRow{Ref: clean(r.Ref), Cells: make([]matrixCell, len(platforms))})
 		}
-		rows[at].Cells[column[columnOf(r)]] = matrixCell{
+		rows[at].Cells[column[platformOf(r)]] = matrixCell{
 			Link: fmt.Sprintf("#image-%d", i+1), Class: verdictClass(r), Word: verdictWord(r), Note: matrixNote(r),
 		}
 	}
 	return platforms, rows
-}
-
-// platformsOf counts the platforms of all results.
-func platformsOf(results []Result) int {
-	seen := map[string]bool{}
-	for _, r := range results {
-		if name := platformOf(r); name != "" {
-			seen[name] = true
-		}
-	}
-	return len(seen)
-}
-
-// columnOf is the platform, and the service of a Procfile: one that fails must
-// not hide behind another.
-func columnOf(r Result) string {
-	if r.Facts == nil || r.Facts.Target.Service == "" {
-		return platformOf(r)
-	}
-	return platformOf(r) + " " + clean(r.Facts.Target.Service)
 }
 
 func platformOf(r Result) string {

@@ -156,17 +156,3 @@ func TestMatrixOfOnePlatformIsNone(t *testing.T) {
 		t.Errorf("matrices %+v, want none", got)
 	}
 }
-
-// TestServicesHaveColumns: a service that fails does not hide behind another.
-func TestServicesHaveColumns(t *testing.T) {
-	t.Parallel()
-	results := onPlatforms()
-	results[1].Facts.Target.Platform, results[1].Facts.Target.Service = "aptible", "web"
-	platforms, rows := matrix(results)
-	if diff := cmp.Diff([]string{"kamal", "aptible web", "railway", "aptible worker"}, platforms); diff != "" {
-		t.Errorf("columns (-want +got):\n%s", diff)
-	}
-	if rows[0].Cells[1].Word != verdictWord(results[1]) || platformsOf(results) != 3 {
-		t.Errorf("cells %+v of %d platforms", rows[0].Cells, platformsOf(results))
-	}
-}

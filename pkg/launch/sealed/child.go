@@ -1,15 +1,12 @@
 package sealed
 
 import (
-	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os/exec"
 	"time"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -53,35 +50,34 @@ type entry struct {
 
 func (e entry) info() info { return info{name: e.Name, size: e.Size, mode: e.Mode} }
 
-// Interpret tries every way through a script in a child process.
+// Interpret tries every way through a script in a child process: one that has
+// nothing to do, or a new one.
 func (c Child) Interpret(script launch.Script, files fs.FS) (launch.Ways, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), childTime)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, c.Program, Argument)
-	cmd.Env, cmd.Dir = []string{"GOMAXPROCS=2"}, "/"
-	var said bytes.Buffer
-	cmd.Stderr = &bounded{buffer: &said}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return launch.Ways{}, fmt.Errorf("interpret %s: %w", script.Name, err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return launch.Ways{}, fmt.Errorf("interpret %s: %w", script.Name, err)
-	}
-	if err := cmd.Start(); err != nil {
-		return launch.Ways{}, fmt.Errorf("interpret %s: %w", script.Name, err)
-	}
-	ways, err := serve(script, files, in, out)
-	in.Close() //nolint:errcheck // the child ends with it
-	if waited := cmd.Wait(); err != nil {
-		if ctx.Err() != nil {
-			waited = errors.New("it takes too long")
+	w := pool.take(c.Program)
+	if w == nil {
+		var err error
+		if w, err = start(c.Program); err != nil {
+			return launch.Ways{}, fmt.Errorf("interpret %s: %w", script.Name, err)
 		}
-		line, _, _ := bytes.Cut(said.Bytes(), []byte("\n"))
-		return launch.Ways{}, fmt.Errorf("interpret %s in a child: %w (%v) %s", script.Name, err, waited, line)
 	}
-	return ways, nil
+	began := time.Now()
+	late := time.AfterFunc(childTime, w.kill)
+	ways, err := serve(script, files, w.say, w.hear)
+	expired := !late.Stop()
+	w.busy += time.Since(began)
+	if err == nil && !expired && w.busy < maxBusy {
+		pool.put(c.Program, w)
+		return ways, nil
+	}
+	waited := w.end()
+	if err == nil {
+		return ways, nil
+	}
+	if expired {
+		waited = errors.New("it takes too long")
+	}
+	line, _, _ := bytes.Cut(w.said.buffer.Bytes(), []byte("\n"))
+	return launch.Ways{}, fmt.Errorf("interpret %s in a child: %w (%v) %s", script.Name, err, waited, line)
 }
 
 // bounded keeps the first bytes.
@@ -95,8 +91,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 }
 
 // serve hands the script over and answers the child's questions.
-func serve(script launch.Script, files fs.FS, in io.Writer, out io.Reader) (launch.Ways, error) {
-	say, hear := json.NewEncoder(in), json.NewDecoder(bufio.NewReader(io.LimitReader(out, 64<<20)))
+func serve(script launch.Script, files fs.FS, say *json.Encoder, hear *json.Decoder) (launch.Ways, error) {
 	if err := say.Encode(script); err != nil {
 		return launch.Ways{}, err
 	}

@@ -14,22 +14,32 @@ import (
 	"github.com/imglint/imglint/pkg/launch"
 )
 
-// Main is the child: it reads a script, asks for files, and says which ways
-// there are. It returns the process's exit status.
+// Main is the child: it reads scripts, asks for files, and says which ways
+// there are, until there is nothing more to read. It returns the process's
+// exit status.
 func Main(in io.Reader, out io.Writer) int {
 	if err := limit(); err != nil {
 		return say(out, question{Error: "limit the child: " + err.Error()})
 	}
 	hear := json.NewDecoder(bufio.NewReader(in))
-	var script launch.Script
-	if err := hear.Decode(&script); err != nil {
-		return say(out, question{Error: "read the script: " + err.Error()})
+	for {
+		var script launch.Script
+		if err := hear.Decode(&script); errors.Is(err, io.EOF) {
+			return 0
+		} else if err != nil {
+			return say(out, question{Error: "read the script: " + err.Error()})
+		}
+		answer := question{}
+		ways, err := Here{}.Interpret(script, &remote{hear: hear, out: out, known: map[string]reply{}})
+		if err != nil {
+			answer.Error = err.Error()
+		} else {
+			answer.Ways = &ways
+		}
+		if status := say(out, answer); status != 0 {
+			return status
+		}
 	}
-	ways, err := Here{}.Interpret(script, &remote{hear: hear, out: out, known: map[string]reply{}})
-	if err != nil {
-		return say(out, question{Error: err.Error()})
-	}
-	return say(out, question{Ways: &ways})
 }
 
 func say(out io.Writer, q question) int {
