@@ -83,7 +83,10 @@ func notExecutable(p *rule.Pass, program facts.Program, name string, place findi
 		f.Fix = &finding.Fix{Description: "name the program inside it"}
 	default:
 		f.Message = fmt.Sprintf("%s is not executable%s%s", file, forUser(p), modeOf(program))
-		f.Fix = &finding.Fix{Description: fmt.Sprintf("copy it with COPY --chmod=755, or add RUN chmod 755 %s", file)}
+		f.Fix = &finding.Fix{
+			Description: fmt.Sprintf("copy it with COPY --chmod=755, or add RUN chmod 755 %s", file),
+			Change:      finding.Change{Files: []finding.FileEdit{{Path: file, Mode: 0o755}}},
+		}
 	}
 	if event.Kind != "" {
 		f.Evidence = []finding.Evidence{{Kind: "seen", Text: fmt.Sprintf("executing %s failed: %s", commandLine(event.Argv), event.Errno)}}

@@ -218,6 +218,9 @@ func reportDaemonizes(p *rule.Pass, f finding.Finding) {
 	}
 	f.Place = where(p)
 	f.Fix = remedyOr(p, inForeground(p))
+	if file, line, ok := fileLine(f.Detail); ok && len(p.Prediction.FixForeground) > 0 && p.Prediction.FixForeground[0].At == f.Detail {
+		f.Place = finding.Place{Field: f.Place.Field, Path: file, Line: line, Words: "daemon"}
+	}
 	if argv := p.Launch.Argv; f.Detail == "" && len(argv) > 0 && path.Base(argv[0]) == "setsid" {
 		// It forks from the leader of a process group, which PID 1 is.
 		f.Message = fmt.Sprintf("setsid puts %s in the background, because it is the container's first process, and the container exits with it", program(p))

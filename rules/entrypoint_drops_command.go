@@ -34,6 +34,19 @@ func checkEntrypointDropsCommand(p *rule.Pass) {
 		Basis:   finding.Predicted,
 		Message: fmt.Sprintf("CMD %s is ignored: %s", commandLine(config.Cmd), p.Launch.CommandIgnored),
 		Place:   finding.Place{Field: finding.FieldCmd, Words: config.Cmd[0]},
-		Fix:     &finding.Fix{Description: `end the entrypoint with exec "$@" (in exec form, with brackets), or remove CMD`},
+		Fix:     argumentsFix(p),
 	})
+}
+
+// argumentsFix hands CMD's words on where they are options. Where that is not
+// what helps, CMD can go: it does nothing as it is.
+func argumentsFix(p *rule.Pass) *finding.Fix {
+	fix := &finding.Fix{Description: `end the entrypoint with exec "$@" (in exec form, with brackets), or remove CMD`}
+	if handed := remedy(p.Launch.FixArguments); handed != nil {
+		fix = handed
+	}
+	fix.Others = append(fix.Others, finding.Fix{
+		Description: "empty CMD, which does nothing as it is", Instruction: "CMD []", Change: finding.Change{Cmd: []string{}},
+	})
+	return fix
 }

@@ -38,10 +38,27 @@ func checkIPv6OnlyBind(p *rule.Pass) {
 		}
 		p.Report(finding.Finding{
 			Message:  fmt.Sprintf("%s listens on %s for IPv6 only, and the health check comes over IPv4", owner(p, l), l.Address()),
-			Place:    where(p),
+			Place:    bindPlace6(p, l.Port),
 			Evidence: []finding.Evidence{sight(p, l)},
-			Fix:      &finding.Fix{Description: fmt.Sprintf("make %s listen on 0.0.0.0:%d", program(p), l.Port)},
+			Fix:      v4Fix(p, l.Port),
 		})
 		return
 	}
+}
+
+// bindPlace6 points at what says that the address is IPv6's.
+func bindPlace6(p *rule.Pass, port int) finding.Place {
+	for _, l := range predictedTCP(p) {
+		if file, line, ok := fileLine(l.HostFrom); ok && l.Port == port && l.Scope == facts.ScopeAny6 {
+			return finding.Place{Field: where(p).Field, Path: file, Line: line, Words: fmt.Sprintf("[%s]:%d", l.Host, port)}
+		}
+	}
+	return where(p)
+}
+
+func v4Fix(p *rule.Pass, port int) *finding.Fix {
+	if fix := remedy(p.Prediction.FixPublic); fix != nil {
+		return fix
+	}
+	return trying(&finding.Fix{Description: fmt.Sprintf("make %s listen on 0.0.0.0:%d", program(p), port)}, p.Prediction.FixPublic)
 }

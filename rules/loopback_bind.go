@@ -129,11 +129,15 @@ func origin(l facts.Listen) string {
 	return fmt.Sprintf("%s says %s", l.HostFrom, l.Host)
 }
 
-// bindPlace points at the option that holds the address, if there is one.
+// bindPlace points at the option or the line of a file that holds the address,
+// if there is one.
 func bindPlace(p *rule.Pass, l facts.Listen) finding.Place {
 	place := where(p)
 	if strings.HasPrefix(l.HostFrom, "-") {
 		place.Words = l.HostFrom
+	}
+	if file, line, ok := fileLine(l.HostFrom); ok {
+		return finding.Place{Field: place.Field, Path: file, Line: line, Words: l.Host}
 	}
 	return place
 }
@@ -152,5 +156,5 @@ func publicFix(p *rule.Pass, port int) *finding.Fix {
 	if hint, ok := publicHints[p.Prediction.Server]; ok {
 		text += ", in its code: " + fmt.Sprintf(hint, port)
 	}
-	return &finding.Fix{Description: text}
+	return trying(&finding.Fix{Description: text}, p.Prediction.FixPublic)
 }

@@ -42,7 +42,7 @@ func checkPrivilegedPort(p *rule.Pass) {
 		Message:  fmt.Sprintf("%s runs as %s and may not bind a port below %d on %s", program(p), p.Image.Config.User, firstFree, platformName(p)),
 		Place:    finding.Place{Field: finding.FieldUser, Words: p.Image.Config.User},
 		Evidence: evidence,
-		Fix:      &finding.Fix{Description: "listen on a port from 1024 up, such as 8080, and expose that one"},
+		Fix:      freeFix(p),
 	})
 }
 
@@ -78,4 +78,11 @@ func mayBindLow(p *rule.Pass) bool {
 		}
 	}
 	return false
+}
+
+func freeFix(p *rule.Pass) *finding.Fix {
+	if fix := remedy(p.Prediction.FixPort); fix != nil {
+		return fix
+	}
+	return trying(&finding.Fix{Description: "listen on a port from 1024 up, such as 8080, and expose that one"}, p.Prediction.FixPort)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -167,7 +168,17 @@ func where(p *rule.Pass) finding.Place {
 			field = finding.FieldEntrypoint
 		}
 	}
-	return finding.Place{Field: field, Words: p.Launch.Command.Name()}
+	return finding.Place{Field: field, Words: p.Launch.Command.Name(), Command: true}
+}
+
+// fileLine takes FILE:LINE apart, as collectors write where a value comes from.
+func fileLine(from string) (file string, line int, ok bool) {
+	colon := strings.LastIndexByte(from, ':')
+	if colon < 0 || !path.IsAbs(from) {
+		return "", 0, false
+	}
+	line, err := strconv.Atoi(from[colon+1:])
+	return from[:colon], line, err == nil && line > 0
 }
 
 // first places a finding at the instruction that holds the first word executed.
@@ -211,19 +222,6 @@ func seconds(m facts.Millis) string {
 		return fmt.Sprintf("%.1fs", m.Seconds())
 	}
 	return fmt.Sprintf("%.0fs", m.Seconds())
-}
-
-// remedy turns the best of a prediction's remedies into a fix; nil if there is none.
-func remedy(remedies []facts.Remedy) *finding.Fix {
-	if len(remedies) == 0 {
-		return nil
-	}
-	r := remedies[0]
-	fix := &finding.Fix{Description: r.Description, Instruction: r.Instruction, Change: r.Change}
-	if r.Edit != "" {
-		fix.Description += ": " + r.Edit
-	}
-	return fix
 }
 
 // predictedTCP returns the predicted TCP listeners.

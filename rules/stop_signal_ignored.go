@@ -42,7 +42,7 @@ func checkStopSignalIgnored(p *rule.Pass) {
 	}
 	f := finding.Finding{Place: first(p), Evidence: []finding.Evidence{handlers(p, e, name, number)}}
 	if shell := e.ShellName(); shell != "" {
-		if scriptOf(e.Argv) == "" {
+		if scriptOf(e.Argv) == "" || p.Launch.Spot != nil {
 			f.Place = where(p)
 		}
 		f.Message = fmt.Sprintf("%s is PID 1 in front of %s and does not pass %s on: a stop takes %s and ends in SIGKILL", shell, program(p), name, graceTime(p))
@@ -102,6 +102,9 @@ func execFix(p *rule.Pass, e facts.Event) *finding.Fix {
 	case strings.HasPrefix(script, "/usr/") && !strings.HasPrefix(script, "/usr/src/") && !strings.HasPrefix(script, "/usr/local/"):
 		return &finding.Fix{Description: fmt.Sprintf("start %s itself instead of through %s, which belongs to a package", program(p), script)}
 	case script != "":
+		if fix := remedy(p.Launch.FixExec); fix != nil {
+			return fix
+		}
 		return &finding.Fix{Description: fmt.Sprintf("in %s, start the program with exec: exec %s", script, command)}
 	}
 	fix := &finding.Fix{Description: "start the program with exec, so that it takes the shell's place"}
@@ -154,20 +157,15 @@ func withExec(p *rule.Pass) (instruction string, change finding.Change, ok bool)
 	return fmt.Sprintf("%s %s", origin.Field, edited[origin.Index]), change, true
 }
 
-// shellOf is what the shell form of an instruction is run by.
-func shellOf(config facts.Config) []string {
-	if len(config.Shell) > 0 {
-		return config.Shell
-	}
-	return []string{"/bin/sh", "-c"}
-}
-
 const sigInt = 2
 
 // handlerFix makes a program without a handler stop.
 func handlerFix(e facts.Event, name string) *finding.Fix {
 	if name == "SIGTERM" && e.Signals.Caught.Has(sigInt) {
-		return &finding.Fix{Description: "add STOPSIGNAL SIGINT to the Dockerfile, which " + path.Base(e.Path) + " does handle, or handle SIGTERM in the program"}
+		return &finding.Fix{
+			Description: "stop it with SIGINT, which " + path.Base(e.Path) + " does handle, or handle SIGTERM in the program",
+			Instruction: "STOPSIGNAL SIGINT", Change: finding.Change{StopSignal: "SIGINT"},
+		}
 	}
 	return &finding.Fix{Description: fmt.Sprintf("handle %s in the program, or start it behind an init: ENTRYPOINT [\"tini\", \"--\"]", name)}
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -74,25 +75,38 @@ func blames(p *rule.Pass, word facts.Word) bool {
 	return len(tcp(p)) == 0
 }
 
+// shellForm lets a shell replace the variable. Behind an entrypoint that runs
+// CMD's words, such as an init, the shell stands in CMD.
 func shellForm(p *rule.Pass) *finding.Fix {
 	fix := &finding.Fix{Description: "use the shell form, so that a shell replaces the variable"}
-	config := p.Image.Config
-	if len(config.Entrypoint) > 0 && len(config.Cmd) > 0 {
+	config, origin := p.Image.Config, p.Launch.Command.Origin
+	words, field := p.Launch.Argv, finding.FieldCmd
+	switch {
+	case len(config.Entrypoint) == 0:
+	case len(config.Cmd) == 0:
+		field = finding.FieldEntrypoint
+	case origin.Field == finding.FieldCmd && origin.Index == 0 && origin.End == 0 && certain(p):
+		words = config.Cmd
+	default:
 		return fix
 	}
-	words := make([]string, len(p.Launch.Argv))
-	for i, w := range p.Launch.Argv {
-		words[i] = shellQuote(w)
+	line := "exec " + expanding(words)
+	shell := append(slices.Clone(shellOf(config)), line)
+	fix.Instruction, fix.Change = string(field)+" "+line, finding.Change{Cmd: shell}
+	if field == finding.FieldEntrypoint {
+		fix.Change = finding.Change{Entrypoint: shell}
+	}
+	return fix
+}
+
+// expanding is a command line in which a shell replaces the variables.
+func expanding(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = shellQuote(w)
 		if strings.Contains(w, "$") {
-			words[i] = `"` + strings.ReplaceAll(w, `"`, `\"`) + `"`
+			quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`").Replace(w) + `"`
 		}
 	}
-	line := "exec " + strings.Join(words, " ")
-	shell := []string{"/bin/sh", "-c", line}
-	if len(config.Entrypoint) > 0 {
-		fix.Instruction, fix.Change = "ENTRYPOINT "+line, finding.Change{Entrypoint: shell}
-		return fix
-	}
-	fix.Instruction, fix.Change = "CMD "+line, finding.Change{Cmd: shell}
-	return fix
+	return strings.Join(quoted, " ")
 }

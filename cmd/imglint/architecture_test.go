@@ -22,6 +22,7 @@ var layers = map[string][]string{
 	"pkg/launch":           {"pkg/facts", "pkg/finding"},
 	"pkg/launch/sealed":    {"pkg/launch", "pkg/facts"},
 	"pkg/servers":          {"pkg/facts"},
+	"pkg/mend":             {"pkg/facts", "pkg/finding"},
 	"pkg/platform":         {"pkg/facts"},
 	"pkg/manifest":         {"pkg/finding"},
 	"pkg/image":            {"pkg/facts"},
@@ -40,7 +41,7 @@ var layers = map[string][]string{
 	"pkg/config":           {"pkg/finding", "pkg/ignore"},
 	"pkg/hook":             {},
 	"pkg/lint": {
-		"pkg/dockerfile", "pkg/facts", "pkg/finding", "pkg/ignore", "pkg/image", "pkg/launch", "pkg/manifest", "pkg/platform", "pkg/report",
+		"pkg/dockerfile", "pkg/facts", "pkg/finding", "pkg/ignore", "pkg/image", "pkg/launch", "pkg/manifest", "pkg/mend", "pkg/platform", "pkg/report",
 		"pkg/rule", "pkg/run", "pkg/run/engine", "pkg/run/local", "pkg/run/local/layers", "pkg/servers",
 	},
 	"pkg/cli": {
@@ -64,7 +65,7 @@ var only = map[string]string{
 }
 
 // pure packages do no input or output of their own.
-var pure = []string{"pkg/finding", "pkg/facts", "pkg/rule", "pkg/launch", "pkg/servers", "pkg/platform", "pkg/manifest", "rules"}
+var pure = []string{"pkg/finding", "pkg/facts", "pkg/rule", "pkg/launch", "pkg/mend", "pkg/servers", "pkg/platform", "pkg/manifest", "rules"}
 
 var impure = []string{"os", "os/exec", "net", "net/http", "syscall", "log"}
 

@@ -33,26 +33,35 @@ func (s *session) edits() error {
 	return nil
 }
 
-// write changes the file if it is still the one that was read.
+// write changes the files if they are still those that were read.
 func (s *session) write(e report.Edit) error {
 	if e.Recorded {
 		fmt.Fprintf(s.io.Err, "imglint: not fixed: the Dockerfile is known from the image's provenance only; name yours with --dockerfile\n")
 		return nil
 	}
-	text, err := os.ReadFile(e.File)
-	if err != nil {
-		return fmt.Errorf("fix %s: %w", e.File, err)
+	var names []string
+	for _, f := range e.Files {
+		text, err := os.ReadFile(f.File)
+		if err != nil {
+			return fmt.Errorf("fix %s: %w", f.File, err)
+		}
+		if !bytes.Equal(text, f.Before) {
+			return fmt.Errorf("fix %s: it changed since it was read; call imglint again", f.File)
+		}
 	}
-	if !bytes.Equal(text, e.Before) {
-		return fmt.Errorf("fix %s: it changed since it was read; call imglint again", e.File)
-	}
-	if err := writeWhole(e.File, e.After); err != nil {
-		return fmt.Errorf("fix %s: %w", e.File, err)
+	for _, f := range e.Files {
+		if bytes.Equal(f.Before, f.After) {
+			continue
+		}
+		names = append(names, f.File)
+		if err := writeWhole(f.File, f.After); err != nil {
+			return fmt.Errorf("fix %s: %w", f.File, err)
+		}
 	}
 	left := ""
 	if len(e.Left) > 0 {
 		left = "; left to you: " + strings.Join(e.Left, ", ")
 	}
-	fmt.Fprintf(s.io.Err, "imglint: changed %s for %s%s; build the image again\n", e.File, strings.Join(e.Rules, ", "), left)
+	fmt.Fprintf(s.io.Err, "imglint: changed %s for %s%s; build the image again\n", strings.Join(names, ", "), strings.Join(e.Rules, ", "), left)
 	return nil
 }

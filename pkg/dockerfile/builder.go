@@ -29,7 +29,9 @@ type builder struct {
 	env     map[string]string // ENV, of the base too when it is known
 	args    map[string]string // ARG of the present stage
 	stage   int
-	cwd     string // absolute; "": not known
+	regular string            // a path that is certainly one of a file, "" without one
+	at      facts.Instruction // the present step
+	cwd     string            // absolute; "": not known
 }
 
 // begin takes over what the base image sets.
@@ -55,6 +57,7 @@ func (b *builder) begin(ctx context.Context, base string) {
 
 // step notes one instruction.
 func (b *builder) step(s step) {
+	b.at = s.at
 	if s.stage != b.stage {
 		b.stage, b.args = s.stage, map[string]string{}
 	}
@@ -175,7 +178,7 @@ func (b *builder) copy(c instructions.SourcesAndDest, mode, chown string, opaque
 		return
 	}
 	for _, m := range found {
-		b.deeds = append(b.deeds, deed{copied: &m})
+		b.deeds = append(b.deeds, deed{at: b.at, copied: &m})
 		if m.dir {
 			b.made(m.dest)
 			b.ground.copied = append(b.ground.copied, m.dest)
@@ -247,6 +250,9 @@ func landing(dest, source string, into bool) string {
 // isDirectory tells whether a path is a directory before the present step: a
 // file that is copied there without a slash then ends up in it.
 func (b *builder) isDirectory(dest string) facts.Tri {
+	if dest == b.regular {
+		return facts.No
+	}
 	if b.dirs[dest] || dest == "." || "/"+dest == b.cwd {
 		return facts.Yes
 	}

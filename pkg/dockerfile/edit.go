@@ -19,6 +19,9 @@ import (
 // what was intended; it is then not offered.
 var ErrNotProved = errors.New("the edit would not change that field alone")
 
+// ErrUnchanged says that the config has already what the edit would give it.
+var ErrUnchanged = fmt.Errorf("%w: nothing changes", ErrNotProved)
+
 // Edit gives field the instruction: it replaces the one that decided the
 // field, or adds one where the field is inherited. Every other byte stays, and
 // the result is proved by computing the config before and after. Of d only the
@@ -52,7 +55,7 @@ func (p *plan) apply(src []byte, d *facts.Dockerfile, field finding.Field, instr
 		if len(own) == 0 {
 			return t.insert(t.aboveComment(p.start()), instruction, p.from.Text), nil
 		}
-	case finding.FieldExpose, finding.FieldUser, finding.FieldWorkdir, finding.FieldHealthcheck:
+	case finding.FieldExpose, finding.FieldUser, finding.FieldWorkdir, finding.FieldHealthcheck, finding.FieldStopSignal:
 		if len(own) == 0 {
 			return t.insert(t.aboveComment(p.start()), instruction, p.from.Text), nil
 		}
@@ -130,7 +133,7 @@ func prove(src, edited []byte, field finding.Field, instruction string, o Option
 		return ErrNotProved
 	}
 	if reflect.DeepEqual(value(before.Config, field), value(after.Config, field)) {
-		return fmt.Errorf("%w: nothing changes", ErrNotProved)
+		return ErrUnchanged
 	}
 	if !reflect.DeepEqual(without(before.Config, field), without(after.Config, field)) {
 		return ErrNotProved
@@ -159,6 +162,8 @@ func value(c facts.Config, f finding.Field) any {
 		return c.User
 	case finding.FieldWorkdir:
 		return c.WorkingDir
+	case finding.FieldStopSignal:
+		return c.StopSignal
 	}
 	return c.Healthcheck
 }
@@ -180,6 +185,8 @@ func without(c facts.Config, f finding.Field) facts.Config {
 		c.WorkingDir = ""
 	case finding.FieldHealthcheck:
 		c.Healthcheck = nil
+	case finding.FieldStopSignal:
+		c.StopSignal = ""
 	}
 	return c
 }

@@ -19,6 +19,16 @@ import (
 // understood may have changed, answers facts.ErrNotExamined; nothing is built. A
 // nil context or base has no files that are known.
 func Files(ctx context.Context, src []byte, o Options, buildContext, base fs.FS) (fs.FS, error) {
+	b, err := follow(ctx, src, o, buildContext, base, "")
+	if err != nil {
+		return nil, err
+	}
+	return &tree{deeds: b.deeds, context: b.context, dirs: b.dirs, ground: b.ground}, nil
+}
+
+// follow notes what each step of the Dockerfile does to the file system, of
+// which a path that is certainly a file may be known.
+func follow(ctx context.Context, src []byte, o Options, buildContext, base fs.FS, regular string) (*builder, error) {
 	f, err := read(src, o)
 	if err != nil {
 		return nil, fmt.Errorf("read Dockerfile %q: %w", o.File, err)
@@ -28,7 +38,7 @@ func Files(ctx context.Context, src []byte, o Options, buildContext, base fs.FS)
 		return nil, fmt.Errorf("read Dockerfile %q: %w", o.File, err)
 	}
 	p := f.plan(target)
-	b := &builder{file: f, options: o, env: map[string]string{}, args: map[string]string{}, dirs: map[string]bool{}, ground: &ground{image: p.base, files: base}}
+	b := &builder{file: f, options: o, env: map[string]string{}, args: map[string]string{}, dirs: map[string]bool{}, ground: &ground{image: p.base, files: base}, regular: regular}
 	if b.context, err = openContext(buildContext, o.File); err != nil {
 		return nil, err
 	}
@@ -36,11 +46,13 @@ func Files(ctx context.Context, src []byte, o Options, buildContext, base fs.FS)
 	for _, s := range p.steps {
 		b.step(s)
 	}
-	return &tree{deeds: b.deeds, context: b.context, dirs: b.dirs, ground: b.ground}, nil
+	return b, nil
 }
 
-// deed is what one step did to the file system. Exactly one of its parts is set.
+// deed is what one step did to the file system. Exactly one of its parts but
+// at is set.
 type deed struct {
+	at     facts.Instruction
 	copied *mapping
 	chmod  *chmod
 	// unknown is a path at and below which anything may have changed; "." is

@@ -60,6 +60,8 @@ func has(c facts.Config, f finding.Field) bool {
 		return c.WorkingDir != ""
 	case finding.FieldHealthcheck:
 		return c.Healthcheck != nil
+	case finding.FieldStopSignal:
+		return c.StopSignal != ""
 	}
 	return true
 }

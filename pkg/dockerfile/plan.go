@@ -209,7 +209,7 @@ func splitLines(src string) []string {
 var fieldOf = map[string]finding.Field{
 	"ENTRYPOINT": finding.FieldEntrypoint, "CMD": finding.FieldCmd, "EXPOSE": finding.FieldExpose,
 	"ENV": finding.FieldEnv, "USER": finding.FieldUser, "WORKDIR": finding.FieldWorkdir,
-	"HEALTHCHECK": finding.FieldHealthcheck,
+	"HEALTHCHECK": finding.FieldHealthcheck, "STOPSIGNAL": finding.FieldStopSignal,
 }
 
 // dockerfile says which instructions decided each field.

@@ -38,6 +38,25 @@ type Facts struct {
 type Proof struct {
 	Passed bool   `json:"passed"`
 	Text   string `json:"text"` // what was seen, for a reader
+	// Tried are the fixes that were run, one for each finding that has any.
+	Tried []Tried `json:"tried,omitempty"`
+	// Behind are the errors that showed once the others were mended.
+	Behind []finding.Finding `json:"behind,omitempty"`
+}
+
+// Tried is what came of one finding's fix.
+type Tried struct {
+	Rule string `json:"rule"`
+	// Way is the fix that was taken: 0 is the finding's own, then its Others.
+	Way int `json:"way,omitempty"`
+	// Cured: the finding was gone with it.
+	Cured bool `json:"cured,omitempty"`
+	// Passed: the image passed with it.
+	Passed bool   `json:"passed,omitempty"`
+	Text   string `json:"text"`
+	// Fix replaces the finding's own: it holds those of other findings, which
+	// change the same instruction.
+	Fix *finding.Fix `json:"fix,omitempty"`
 }
 
 // Boot is what a start without the server's limit on its workers showed.

@@ -42,8 +42,25 @@ type Launch struct {
 	// Healthcheck describes the program that the image's HEALTHCHECK runs; nil
 	// when there is none, or when it cannot be told.
 	Healthcheck *Program `json:"healthcheck,omitempty"`
+	// Scripts are the shell scripts of the image that were followed, in order.
+	Scripts []string `json:"scripts,omitempty"`
+	// Spot is where Command stands, when that is in one of Scripts.
+	Spot *Spot `json:"spot,omitempty"`
+	// FixExec starts Command in the shell's place, FixArguments lets the
+	// entrypoint run CMD; filled in by the collector where an exact edit does.
+	FixExec      []Remedy `json:"fixExec,omitempty"`
+	FixArguments []Remedy `json:"fixArguments,omitempty"`
 	// Trail are the steps taken, for a person to read.
 	Trail []Step `json:"trail,omitempty"`
+}
+
+// Spot is a place in a text file of the image.
+type Spot struct {
+	Path      string `json:"path"`
+	Line      int    `json:"line"`      // first is 1
+	Column    int    `json:"column"`    // in bytes, first is 1
+	EndColumn int    `json:"endColumn"` // one past the last byte, on the same line
+	Text      string `json:"text"`      // the line
 }
 
 // Alternative is another way that a launch may go.

@@ -28,6 +28,7 @@ type Prediction struct {
 	// The changes that would cure a fault, best first.
 	FixPublic     []Remedy `json:"fixPublic,omitempty"`     // listen on all interfaces
 	FixForeground []Remedy `json:"fixForeground,omitempty"` // stay in the foreground
+	FixPort       []Remedy `json:"fixPort,omitempty"`       // listen from 1024 up
 	FixPreload    []Remedy `json:"fixPreload,omitempty"`    // of puma: load the application once, before the workers
 	// Unlimited is the same command without a limit on the boot of its workers:
 	// no cure, but a way to measure what they need.
@@ -84,8 +85,14 @@ type Remedy struct {
 	// Env adds or replaces variables, KEY=VALUE.
 	Env []string `json:"env,omitempty"`
 	// Edit is set when a file of the image must change: what to write where.
-	// imglint does not apply it.
 	Edit string `json:"edit,omitempty"`
+	// At, Old and New are the same edit for a machine: At is FILE:LINE, and Old
+	// stands on that line once. "" when it is not that simple.
+	At  string `json:"at,omitempty"`
+	Old string `json:"old,omitempty"`
+	New string `json:"new,omitempty"`
+	// Unsure: it is a fix only once it was run and helped.
+	Unsure bool `json:"unsure,omitempty"`
 	// Instruction is the Dockerfile instruction that makes the change, and
 	// Change the same as overrides; filled in by the collector when the change
 	// can be mapped back to the image's config exactly.

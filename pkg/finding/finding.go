@@ -93,6 +93,7 @@ const (
 	FieldUser        Field = "USER"
 	FieldWorkdir     Field = "WORKDIR"
 	FieldHealthcheck Field = "HEALTHCHECK"
+	FieldStopSignal  Field = "STOPSIGNAL"
 )
 
 // Place is where the reader should look. A rule gives Field and Words; the
@@ -101,6 +102,14 @@ type Place struct {
 	Field Field  `json:"field,omitempty"`
 	Words string `json:"words,omitempty"` // the offending words in that field
 
+	// Path is the file of the image that the place is in, when it is not the
+	// Dockerfile. A rule that gives it gives Line too.
+	Path string `json:"path,omitempty"`
+	// Command: the place is the command that finally runs, wherever that stands.
+	Command bool `json:"-"`
+
+	// File is the file to open: the Dockerfile, Path's own in the build context,
+	// or Path itself when that is all there is.
 	File      string `json:"file,omitempty"`
 	Line      int    `json:"line,omitempty"` // first is 1; 0: not known
 	EndLine   int    `json:"endLine,omitempty"`
@@ -115,27 +124,55 @@ type Place struct {
 // Fix is what to type.
 type Fix struct {
 	Description string `json:"description"`
-	// Instruction is the whole Dockerfile instruction to end up with.
+	// Instruction is the whole Dockerfile instruction to end up with; several
+	// stand on lines of their own.
 	Instruction string `json:"instruction,omitempty"`
-	Diff        string `json:"diff,omitempty"` // unified; applies with git apply
+	// File and Line are what the fix changes besides the Dockerfile, and Text is
+	// that line as it will be.
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+	Text string `json:"text,omitempty"`
+	Diff string `json:"diff,omitempty"` // unified; applies with git apply
 	// Verified is nil when the fix was not run, else whether the image passed with it.
 	Verified *bool  `json:"verified"`
 	Proof    string `json:"proof,omitempty"` // what was seen when it was run
-	// Change is the same edit as overrides of the image's config.
+	// Partial: the finding is gone with the fix, and the image fails for
+	// another reason that another finding tells.
+	Partial bool `json:"partial,omitempty"`
+	// Change is the same edit as overrides of the image.
 	Change Change `json:"-"`
+	// Others are further ways, the next best first, for when this one turns out
+	// not to help.
+	Others []Fix `json:"-"`
+	// Unsure: the change may well not be it, so that it is a fix only once it
+	// was run and helped; until then the description is all there is to say.
+	Unsure bool `json:"-"`
 }
 
-// Change overrides an image's config. A nil slice leaves the field alone.
+// Change overrides an image's config and files. A nil slice leaves the field alone.
 type Change struct {
 	Entrypoint []string `json:"entrypoint,omitempty"`
 	Cmd        []string `json:"cmd,omitempty"`
 	Env        []string `json:"env,omitempty"`    // KEY=VALUE, added or replaced
 	Expose     []string `json:"expose,omitempty"` // PORT/PROTOCOL, the whole new set
+	StopSignal string   `json:"stopSignal,omitempty"`
+	// Files are edits of text files and modes.
+	Files []FileEdit `json:"files,omitempty"`
 }
 
 // Empty reports whether the change changes nothing.
 func (c Change) Empty() bool {
-	return c.Entrypoint == nil && c.Cmd == nil && c.Env == nil && c.Expose == nil
+	return c.Entrypoint == nil && c.Cmd == nil && c.Env == nil && c.Expose == nil && c.StopSignal == "" && c.Files == nil
+}
+
+// FileEdit changes words of one line of a file of the image, or its mode.
+type FileEdit struct {
+	Path   string `json:"path"`             // in the image, absolute
+	Line   int    `json:"line,omitempty"`   // first is 1; 0: the text stays
+	Column int    `json:"column,omitempty"` // of Old, in bytes, first is 1
+	Old    string `json:"old,omitempty"`    // "": New is inserted
+	New    string `json:"new,omitempty"`
+	Mode   uint32 `json:"mode,omitempty"` // permission bits to have; 0: they stay
 }
 
 // Verdict says whether the platform's release health check will pass.

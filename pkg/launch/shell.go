@@ -104,6 +104,9 @@ func (s *shell) run(text string) []word {
 	s.f.scripts++
 	s.f.usesArgs = s.f.usesArgs || s.fromCmd
 	s.source = text
+	if s.file != "" && !slices.Contains(s.f.launch.Scripts, s.file) {
+		s.f.launch.Scripts = append(s.f.launch.Scripts, s.file)
+	}
 	s.sent = len(s.f.launch.Before)
 	s.funcs = map[string]*syntax.Stmt{}
 	s.start, s.params0 = s.f.remember(), s.params

@@ -108,7 +108,7 @@ func (f fixture) build(t *testing.T) string {
 	ref := "imglint-fixtures/case:" + strings.ReplaceAll(f.name, "/", ".")
 	dir := t.TempDir()
 	for _, file := range f.archive.Files {
-		if slices.Contains([]string{"args", "want", "want-static", "facts.json", "output"}, file.Name) {
+		if slices.Contains(truths, file.Name) {
 			continue
 		}
 		name := filepath.Join(dir, filepath.FromSlash(file.Name))

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
@@ -110,8 +112,22 @@ func (f fixture) options(t *testing.T) Options {
 		o = f.deployed(t, o, *deploy)
 	}
 	text, _ := f.section("Dockerfile")
-	o.Dockerfile = Dockerfile{Name: "Dockerfile", Text: []byte(text)}
+	o.Dockerfile = Dockerfile{Name: "Dockerfile", Text: []byte(text), Context: f.context()}
 	return o
+}
+
+// truths are the parts of a fixture that are not files of its build context.
+var truths = []string{"args", "want", "want-static", "facts.json", "output"}
+
+// context is the fixture's build context.
+func (f fixture) context() fs.FS {
+	files := fstest.MapFS{}
+	for _, file := range f.archive.Files {
+		if !slices.Contains(truths, file.Name) {
+			files[file.Name] = &fstest.MapFile{Data: file.Data, Mode: 0o644}
+		}
+	}
+	return files
 }
 
 // deployed reads the fixture's manifest, of one container and one probe.

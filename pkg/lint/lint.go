@@ -21,7 +21,6 @@ import (
 	"github.com/imglint/imglint/pkg/report"
 	"github.com/imglint/imglint/pkg/rule"
 	"github.com/imglint/imglint/pkg/run"
-	"github.com/imglint/imglint/pkg/servers"
 )
 
 // Image is an opened image.
@@ -103,6 +102,10 @@ type Dockerfile struct {
 	Text []byte
 	// Explicit: the user named it, so that a mismatch is worth saying.
 	Explicit bool
+	// Context is the directory that COPY reads, and Dir its name; nil: the
+	// directory of Name, or else the working directory, if it has what is copied.
+	Context fs.FS
+	Dir     string
 }
 
 // Linter checks images one after the other or at once. Close it when all are
@@ -235,6 +238,11 @@ type check struct {
 	located  *location // nil: not looked for yet
 	further  bool      // it is about a further port of the check before it
 	brief    bool      // it is the trial of a fix
+	thorough bool      // of a trial: what a stop signal does is looked at too
+	// edited are a trial's edits of the image's files, replaced what they make of them.
+	edited   []finding.FileEdit
+	replaced []run.File
+	own      *ownFiles
 }
 
 func (c *check) do(ctx context.Context) error {
@@ -249,6 +257,7 @@ func (c *check) do(ctx context.Context) error {
 		return err
 	}
 	c.at(<-located)
+	c.guess()
 	c.judge()
 	c.hedge()
 	if err := measureAll(ctx, []*check{c}, new(int)); err != nil {
@@ -282,42 +291,10 @@ func (c *check) collect() *facts.Facts {
 	return f
 }
 
-// collect does the static half: what will run and what it will listen on.
-func collect(img facts.Image, files fs.FS, o Options) *facts.Facts {
-	if !o.asIs {
-		img.Config = asService(o.overridden(img.Config), o.service)
-	}
-	f := &facts.Facts{Image: img, Target: o.Platform.Target(img, o.Overrides)}
-	if f.Target.Service = o.service.Name; f.Target.Service != "" {
-		f.Target.Env = o.Platform.ServiceEnv(f.Target.Env, o.service)
-	}
-	deploy(f, o)
-	f.Launch = launch.FollowWith(f.Image.Config, environment(f, o), files, o.Interpreter)
-	f.Prediction = servers.Predict(f.Launch, files)
-	for _, remedies := range remedyLists(&f.Prediction) {
-		for i := range remedies {
-			r := &remedies[i]
-			change, instruction, ok := launch.Rewrite(f.Image.Config, f.Launch, *r)
-			if ok {
-				r.Change, r.Instruction = change, instruction
-			}
-		}
-	}
-	return f
-}
-
 // environment is what is added to the image's own: the platform's variables,
 // then the user's.
 func environment(f *facts.Facts, o Options) []string {
 	return append(append([]string{}, f.Target.Env...), o.Env...)
-}
-
-func remedyLists(p *facts.Prediction) [][]facts.Remedy {
-	lists := [][]facts.Remedy{p.FixPublic, p.FixForeground, p.FixPreload, p.Unlimited}
-	if p.Gunicorn != nil {
-		lists = append(lists, p.Gunicorn.FixPreload, p.Gunicorn.FixTimeout)
-	}
-	return lists
 }
 
 func (c *check) notChecked(what, format string, args ...any) {

@@ -47,7 +47,8 @@ func (c *check) unlimited() (*check, bool) {
 	if !c.Prove || !ok || !killed || len(ways) == 0 || ways[0].Change.Empty() {
 		return nil, false
 	}
-	return c.changed(ways[0].Change), true
+	t, err := c.changed(ways[0].Change)
+	return t, err == nil
 }
 
 // measured takes the outcome over.

@@ -110,7 +110,8 @@ func (c *check) spec(f *facts.Facts) run.Spec {
 		Limits:   c.Limits,
 		Settle:   run.MinSettle,
 		Expect:   f.Prediction,
-		Brief:    c.brief,
+		Brief:    c.brief && !c.thorough,
+		Files:    c.replaced,
 	}
 }
 

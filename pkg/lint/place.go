@@ -82,12 +82,17 @@ func (c *check) place() {
 	}
 	for i := range c.findings {
 		f := &c.findings[i]
-		if c.elsewhere(f) || c.typed(f) {
+		switch {
+		case c.Workload != nil && c.elsewhere(f):
 			continue
+		case c.resolve(f):
+		case c.elsewhere(f) || c.typed(f):
+		default:
+			f.Place = dockerfile.Place(c.facts.Dockerfile, c.facts.Image, f.Place)
 		}
-		f.Place = dockerfile.Place(c.facts.Dockerfile, c.facts.Image, f.Place)
 		c.diff(f)
 	}
+	defer c.release()
 	c.leaveOut()
 	c.findings = slices.DeleteFunc(c.findings, func(f finding.Finding) bool {
 		if !c.Ignore[f.Rule] {
@@ -97,36 +102,4 @@ func (c *check) place() {
 		return true
 	})
 	c.edits = c.edit()
-}
-
-// diff adds the edit of the Dockerfile that makes the fix, where it can be
-// made exactly.
-func (c *check) diff(f *finding.Finding) {
-	if c.facts.Dockerfile == nil || f.Fix == nil || f.Fix.Instruction == "" {
-		return
-	}
-	if c.overrides(instructionField(f)) {
-		return // what is at fault stands elsewhere
-	}
-	edited, err := dockerfile.Edit(c.Dockerfile.Text, c.facts.Dockerfile, instructionField(f), f.Fix.Instruction)
-	if err != nil {
-		return
-	}
-	f.Fix.Diff = dockerfile.Diff(c.Dockerfile.Name, c.Dockerfile.Text, edited)
-}
-
-// instructionField is the field that a fix's instruction sets.
-func instructionField(f *finding.Finding) finding.Field {
-	change := f.Fix.Change
-	switch {
-	case change.Expose != nil:
-		return finding.FieldExpose
-	case change.Entrypoint != nil && change.Cmd == nil:
-		return finding.FieldEntrypoint
-	case change.Cmd != nil:
-		return finding.FieldCmd
-	case change.Env != nil:
-		return finding.FieldEnv
-	}
-	return f.Place.Field
 }

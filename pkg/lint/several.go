@@ -57,6 +57,7 @@ func conclude(ctx context.Context, ref string, checks []*check, began time.Time)
 		return nil, err
 	}
 	for _, c := range checks {
+		c.guess()
 		c.judge()
 		c.hedge()
 	}

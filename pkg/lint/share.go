@@ -2,6 +2,7 @@ package lint
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -41,7 +42,7 @@ func (c *check) surroundings() string {
 		key, _, _ := strings.Cut(kv, "=")
 		delete(env, key)
 	}
-	parts := []string{c.facts.Target.Service, strings.Join(c.facts.Image.Config.Argv(), "\x00")}
+	parts := []string{c.facts.Target.Service, fmt.Sprint(c.edited, c.thorough), strings.Join(c.facts.Image.Config.Argv(), "\x00")}
 	for _, key := range slices.Sorted(maps.Keys(env)) {
 		parts = append(parts, key+"="+env[key])
 	}

@@ -139,12 +139,24 @@ func paragraphs(f finding.Finding) []string {
 		return lines
 	}
 	fix := f.Fix.Description
-	if f.Fix.Instruction != "" {
-		fix += ": " + f.Fix.Instruction
+	if typed := toType(f.Fix); len(typed) > 0 {
+		fix += ": " + strings.Join(typed, "\n")
 	}
 	lines = append(lines, "fix: "+fix)
 	if f.Fix.Verified != nil && f.Fix.Proof != "" {
 		lines = append(lines, proofWord(f.Fix)+": "+f.Fix.Proof)
+	}
+	return lines
+}
+
+// toType are the lines that the fix comes to, a file's with its name.
+func toType(fix *finding.Fix) []string {
+	var lines []string
+	if fix.Text != "" {
+		lines = append(lines, fmt.Sprintf("%s:%d: %s", fix.File, fix.Line, fix.Text))
+	}
+	if fix.Instruction != "" {
+		lines = append(lines, fix.Instruction)
 	}
 	return lines
 }

@@ -80,7 +80,7 @@ func sourceLines(p finding.Place) []sourceLine {
 
 func fixViewOf(f finding.Finding) *fixView {
 	fix := f.Fix
-	v := &fixView{Description: capital(clean(fix.Description)), Instruction: clean(fix.Instruction), File: clean(f.Place.File)}
+	v := &fixView{Description: capital(clean(fix.Description)), Instruction: cleaned(toType(fix)), File: clean(f.Place.File)}
 	for _, l := range diffLines(fix.Diff) {
 		d := diffView{Mark: l.Mark, Text: clean(strings.TrimSuffix(l.Text, "\r"))}
 		d.Class = map[string]string{"+": "added", "-": "removed", " ": "same"}[l.Mark]

@@ -119,8 +119,8 @@ func markdownFinding(b *strings.Builder, f finding.Finding) {
 	switch {
 	case f.Fix.Diff != "":
 		block = fenced("diff", f.Fix.Diff)
-	case f.Fix.Instruction != "":
-		block = fenced("Dockerfile", f.Fix.Instruction)
+	case f.Fix.Instruction != "" || f.Fix.Text != "":
+		block = fenced("Dockerfile", strings.Join(toType(f.Fix), "\n"))
 	}
 	markdownFix(b, f, block)
 }

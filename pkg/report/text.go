@@ -167,12 +167,19 @@ func (t *textWriter) evidence(e finding.Evidence) {
 }
 
 func (t *textWriter) fix(fix *finding.Fix) {
-	head := "  " + t.style.paint(green, "fix   ") + " "
-	if fix.Instruction == "" {
-		t.line("%s%s", head, clean(fix.Description))
-	} else {
-		text := t.style.paint(bold, clean(fix.Instruction))
-		if fix.Verified == nil {
+	typed := strings.Split(strings.Join(toType(fix), "\n"), "\n")
+	for i, line := range typed {
+		word := "fix   "
+		if i > 0 {
+			word = "      "
+		}
+		head := "  " + t.style.paint(green, word) + " "
+		if line == "" {
+			t.line("%s%s", head, clean(fix.Description))
+			continue
+		}
+		text := t.style.paint(bold, clean(line))
+		if fix.Verified == nil && i == len(typed)-1 {
 			text += t.style.paint(dim, "   ("+clean(fix.Description)+")")
 		}
 		t.exact("%s%s", head, text)

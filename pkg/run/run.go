@@ -4,6 +4,7 @@ package run
 
 import (
 	"context"
+	"io/fs"
 	"time"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -18,7 +19,9 @@ type Spec struct {
 	// ReadOnly: nothing can be written to the root file system.
 	ReadOnly bool
 	Volumes  []string // as docker run -v takes them; for engines
-	Target   facts.Target
+	// Files are put over the image's own before it starts.
+	Files  []File
+	Target facts.Target
 	// Also are other targets that the same run is watched for: those that give
 	// the program the same environment. View tells what each of them saw.
 	Also   []facts.Target
@@ -31,6 +34,14 @@ type Spec struct {
 	// Expect is the static prediction: when it is complete and all of it was
 	// seen, there is nothing more to wait for.
 	Expect facts.Prediction
+}
+
+// File is a file that a run has in place of the image's.
+type File struct {
+	Path     string // absolute
+	Text     []byte
+	Mode     fs.FileMode // permission bits
+	UID, GID int
 }
 
 // Limits bound what the image may use.

@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -156,7 +157,7 @@ func (run *invocation) apacheAddress(address, from string, tls bool) {
 	}
 	run.addOnce(l)
 	if l.Scope == facts.ScopeLoopback {
-		run.p.FixPublic = append(run.p.FixPublic, facts.Remedy{Description: "listen on all interfaces", Edit: fmt.Sprintf("%s: Listen %d", from, port)})
+		run.p.FixPublic = append(run.p.FixPublic, facts.Remedy{Description: "listen on all interfaces", Edit: fmt.Sprintf("%s: Listen %d", from, port), At: from, Old: address, New: strconv.Itoa(port)})
 	}
 }
 

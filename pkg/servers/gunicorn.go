@@ -152,7 +152,7 @@ func (g *gunicornRun) listen() {
 // fixPublic offers --bind, which overrides a configuration file too.
 func (g *gunicornRun) fixPublic(binds []found) {
 	i := slices.IndexFunc(g.p.Listens, func(l facts.Listen) bool {
-		return l.Network == "unix" || l.Scope == facts.ScopeLoopback || l.Scope == facts.ScopeAddress
+		return l.Network == "unix" || l.Scope == facts.ScopeLoopback || l.Scope == facts.ScopeAddress || l.Scope == facts.ScopeAny6
 	})
 	if i < 0 {
 		return
@@ -165,6 +165,7 @@ func (g *gunicornRun) fixPublic(binds []found) {
 	if strings.HasPrefix(binds[0].from, g.file) {
 		g.p.FixPublic = append(g.p.FixPublic, facts.Remedy{
 			Description: "listen on all interfaces", Edit: fmt.Sprintf("%s: bind = \"0.0.0.0:%d\"", binds[0].from, port),
+			At: binds[0].from, Old: binds[0].text, New: fmt.Sprintf("0.0.0.0:%d", port),
 		})
 	}
 }
@@ -175,7 +176,7 @@ func (g *gunicornRun) daemon() {
 		g.p.Daemonizes, g.p.DaemonWhy = facts.Yes, from
 		g.p.FixForeground = g.remedy(fix{Remove: gunicornSettings["daemon"]}, "stay in the foreground")
 		if len(g.p.FixForeground) == 0 {
-			g.p.FixForeground = []facts.Remedy{{Description: "stay in the foreground", Edit: from + ": remove daemon"}}
+			g.p.FixForeground = []facts.Remedy{{Description: "stay in the foreground", Edit: from + ": remove daemon", At: from, Old: "True", New: "False"}}
 		}
 	case facts.No:
 		g.p.Daemonizes, g.p.DaemonWhy = facts.No, from

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -119,7 +120,13 @@ func (run *invocation) nginxDaemon(global, conf []directive, err error) {
 	}
 	run.p.Daemonizes, run.p.DaemonWhy = facts.Yes, "nginx's default"
 	if d := find(conf, "daemon"); d != nil {
-		run.p.Daemonizes, run.p.DaemonWhy = daemonValue(d), fmt.Sprintf("%s:%d", d.file, d.line)
+		from := fmt.Sprintf("%s:%d", d.file, d.line)
+		run.p.Daemonizes, run.p.DaemonWhy = daemonValue(d), from
+		if run.p.Daemonizes == facts.Yes { // with -g nginx would refuse it as given twice
+			run.p.FixForeground = []facts.Remedy{{
+				Description: "stay in the foreground", Edit: from + ": daemon off;", At: from, Old: "daemon on", New: "daemon off",
+			}}
+		}
 	}
 }
 
@@ -215,7 +222,19 @@ func (run *invocation) addOnce(l facts.Listen) {
 func (run *invocation) nginxFix() {
 	for _, l := range run.p.Listens {
 		if l.Network == "tcp" && (l.Scope == facts.ScopeLoopback || l.Scope == facts.ScopeAny6 || l.Scope == facts.ScopeAddress) {
-			run.p.FixPublic = append(run.p.FixPublic, facts.Remedy{Description: "listen on all interfaces", Edit: fmt.Sprintf("%s: listen %d;", l.HostFrom, l.Port)})
+			old := net6(l.Host) + ":" + strconv.Itoa(l.Port)
+			run.p.FixPublic = append(run.p.FixPublic, facts.Remedy{
+				Description: "listen on all interfaces", Edit: fmt.Sprintf("%s: listen %d;", l.HostFrom, l.Port),
+				At: l.HostFrom, Old: old, New: strconv.Itoa(l.Port),
+			})
 		}
 	}
+}
+
+// net6 puts brackets around an IPv6 address.
+func net6(host string) string {
+	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+		return "[" + host + "]"
+	}
+	return host
 }

@@ -14,7 +14,7 @@ func (run *invocation) remedies() {
 		run.p.FixForeground = run.firstRemedy(run.server.Foreground, "stay in the foreground")
 	}
 	private := slices.IndexFunc(run.p.Listens, func(l facts.Listen) bool {
-		return l.Network == "tcp" && l.Port != 0 && (l.Scope == facts.ScopeLoopback || l.Scope == facts.ScopeAddress)
+		return l.Network == "tcp" && l.Port != 0 && (l.Scope == facts.ScopeLoopback || l.Scope == facts.ScopeAddress || l.Scope == facts.ScopeAny6)
 	})
 	if private < 0 || run.p.FixPublic != nil {
 		return

@@ -41,6 +41,9 @@ func (t *target) create(ctx context.Context) (string, error) {
 		return "", err
 	}
 	id, err := e.api.create(ctx, config, host)
+	if err == nil {
+		err = e.api.replace(ctx, id, t.spec.Files)
+	}
 	if err != nil || t.way != facts.WayAlone {
 		return id, err
 	}

@@ -135,6 +135,12 @@ func (t *target) observe(ctx context.Context, w run.Watcher) (seen facts.Run, er
 	if err != nil {
 		return facts.Run{}, err
 	}
+	others, remove, err := t.replaced()
+	defer remove()
+	if err != nil {
+		return facts.Run{}, err
+	}
+	config.Binds = append(config.Binds, others...)
 	k, err := t.image.runner.start(ctx, config, t.who, group)
 	if err != nil {
 		return facts.Run{}, err
