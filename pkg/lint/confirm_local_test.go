@@ -79,6 +79,8 @@ func (f fixture) agree(t *testing.T, reference Source, ref string, o Options, se
 	}()
 	c := &check{Options: o, image: img, watch: quiet{}}
 	other := c.collect()
+	c.facts, other.Run = other, seen.Run
+	c.guess()
 	same(t, "launch", other.Launch, seen.Launch)
 	same(t, "prediction", other.Prediction, seen.Prediction)
 	same(t, "history", other.Image.History, seen.Image.History)
