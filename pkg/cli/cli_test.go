@@ -2,12 +2,16 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/imglint/imglint/rules"
 )
 
 // call runs imglint in this process.
@@ -101,7 +105,7 @@ func TestCommands(t *testing.T) {
 	}{
 		"rules":     {[]string{"rules"}, "loopback-bind             error    listens on the loopback address only\n"},
 		"explain":   {[]string{"explain", "loopback-bind"}, "# loopback-bind\n"},
-		"version":   {[]string{"version"}, "imglint "},
+		"version":   {[]string{"version"}, " rules, "},
 		"platforms": {[]string{"platforms"}, "aptible "},
 		"contract":  {[]string{"platforms", "kamal"}, "  path                /up  [source: proxy]\n"},
 		"no claim":  {[]string{"platforms", "heroku"}, "  architectures            not documented\n"},
@@ -117,6 +121,26 @@ func TestCommands(t *testing.T) {
 				t.Errorf("printed %q, want %q in it", out, c.want)
 			}
 		})
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	_, out, _ := call(t, nil, "version", "--output", "json")
+	var got buildInfo
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if got.Rules != len(rules.All) || got.Platforms < 20 || got.System != runtime.GOOS+"/"+runtime.GOARCH {
+		t.Errorf("the version is %+v", got)
+	}
+	b := buildInfo{Version: "1.2.3", System: "linux/amd64", Go: "go1", Commit: "c0ffee", Time: "2030-01-01T00:00:00Z", Modified: true, Probes: []string{"linux/amd64", "linux/arm64"}, Rules: 2, Platforms: 3}
+	want := "imglint 1.2.3 linux/amd64 go1\ncommit  c0ffee 2030-01-01T00:00:00Z, changed since\nprobes  linux/amd64, linux/arm64\nknows   2 rules, 3 platforms\n"
+	if diff := cmp.Diff(want, b.text()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if status, _, errs := call(t, nil, "version", "-o", "xml"); status != ExitUsage || !strings.Contains(errs, "use text or json") {
+		t.Errorf("exit status %d, said %q", status, errs)
 	}
 }
 
