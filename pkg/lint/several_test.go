@@ -318,3 +318,26 @@ func TestTheDockerfileTellsTheOrder(t *testing.T) {
 		t.Errorf("order %v of no Dockerfile", got)
 	}
 }
+
+// TestProofsAreShared: a fix that comes to the same start on several platforms
+// is tried once, and each platform weighs what was seen by its own demand.
+func TestProofsAreShared(t *testing.T) {
+	t.Parallel()
+	i := newToy(func(env map[string]string) int { return 3000 })
+	i.image.Config.Exposed = []facts.Port{{Number: 443, Protocol: "tcp"}, {Number: 3000, Protocol: "tcp"}}
+	results := lintToy(t, i, Options{Prove: true, Overrides: platform.Overrides{}}, "azure-app-service", "dokku", "elastic-beanstalk", "kamal")
+	for _, r := range results {
+		for _, f := range r.Findings {
+			if f.Severity != finding.Error || f.Fix == nil {
+				continue
+			}
+			name, proved := r.Facts.Target.Platform, f.Fix.Verified != nil && *f.Fix.Verified
+			if want := f.Rule == "wrong-endpoint-port"; proved != want {
+				t.Errorf("%s: %s: proved %v, want %v (%s)", name, f.Rule, proved, want, f.Fix.Proof)
+			}
+		}
+	}
+	if got := results[0].Starts; got != len(i.starts) || got != 3 {
+		t.Errorf("%d starts, said %d, want 3: without PORT, with it, and the fix of the first: %v", len(i.starts), got, i.starts)
+	}
+}

@@ -85,6 +85,7 @@ func (p *Platform) windowClaims() []Claim {
 	return []Claim{
 		say("boot window", "default", p.Window.Default), say("boot window", "least", p.Window.Min),
 		say("boot window", "most", p.Window.Max), say("boot window", "setting", p.Window.Setting),
+		say("end", "a container that ends", p.Restarts),
 		say("stop", "signal", p.Stop.Signal), say("stop", "grace", p.Stop.Grace),
 		say("stop", "most", p.Stop.Max), say("stop", "setting", p.Stop.Setting),
 	}

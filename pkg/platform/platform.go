@@ -41,8 +41,10 @@ type Platform struct {
 	Procfile *Fact[string] `yaml:"procfile"`
 	// Release is the file of the image that lists what runs before a release.
 	Release *Fact[string] `yaml:"release"`
-	Stop    Stop          `yaml:"stop"`
-	Host    Host          `yaml:"host"`
+	// Restarts tells what becomes of a container that ended.
+	Restarts *Fact[string] `yaml:"restarts"`
+	Stop     Stop          `yaml:"stop"`
+	Host     Host          `yaml:"host"`
 	// Fields tells what becomes of the image's instructions: EXPOSE, HEALTHCHECK, …
 	Fields map[string]*Fact[string] `yaml:"fields"`
 	// Errors are the platform's own words when the check fails.
