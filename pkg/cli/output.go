@@ -233,6 +233,8 @@ func (s *session) finish() error {
 		case o.err != nil:
 		case o.format.Name == "text" && len(results) > 1 && len(results) == len(s.images) && !s.flags.quiet:
 			o.err = report.Summary(o.w, results, a.Style)
+		case o.format.Name == "text" && len(s.images) > 1 && len(results) > len(s.images) && !s.flags.quiet:
+			o.err = report.MatrixSummary(o.w, s.found, a.Style)
 		case o.format.Name == "json" && len(results) > len(s.images):
 			o.err = report.MatrixJSON(o.w, s.found)
 			o.format.All = nil

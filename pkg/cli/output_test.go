@@ -179,6 +179,10 @@ func TestSeveralPlatforms(t *testing.T) {
 		"a.Dockerfile": "FROM scratch\nCMD [\"/a\"]\n", "b.Dockerfile": "FROM scratch\nEXPOSE 80\nCMD [\"/b\"]\n",
 		config.Name: "images:\n  - {image: a.Dockerfile, platform: [aptible, heroku]}\n  - b.Dockerfile\n",
 	})
+	_, out, _ := within(t, dir, nil, "--platform", "fly,aptible", "gone.Dockerfile", "b.Dockerfile")
+	if want := "gone.Dockerfile  NOT CHECKED\nb.Dockerfile        0     "; !strings.Contains(out, want) {
+		t.Errorf("ends in no table of the images: %s", out)
+	}
 	for name, c := range map[string]struct {
 		args []string
 		want []string // image and platform of each result, in JSON

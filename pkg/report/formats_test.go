@@ -198,6 +198,23 @@ registry.example/missing:v1      NOT CHECKED  –         not checked
 	}
 }
 
+func TestMatrixSummary(t *testing.T) {
+	t.Parallel()
+	all := results(t)
+	var b bytes.Buffer
+	if err := MatrixSummary(&b, [][]Result{{all[0], all[3]}, {all[6]}}, Style{}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `
+image                        pass  fail  unknown
+shop/loopback-bind:v1           1     1        0
+registry.example/missing:v1  NOT CHECKED
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("summary (-want +got):\n%s", diff)
+	}
+}
+
 // brokenWriter takes nothing.
 type brokenWriter struct{}
 
