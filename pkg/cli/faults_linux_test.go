@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -15,20 +14,8 @@ import (
 	"time"
 )
 
-// traces lists what imglint could leave: on the engine, and in the directory
-// that it is given for temporary files.
-func traces(t *testing.T, dir string) []string {
-	t.Helper()
-	all := left(t)
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		all = append(all, filepath.Join(dir, f.Name()))
-	}
-	return all
-}
+// The faults are tried on an engine of the test's own, where everything can be
+// counted before and after.
 
 // imglint is a process of its own, not yet started.
 func imglint(t *testing.T, temp string, args ...string) *exec.Cmd {
@@ -38,28 +25,30 @@ func imglint(t *testing.T, temp string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// idle never listens.
+func idle(t *testing.T) string {
+	return build(t, "idle", "EXPOSE 8000", `CMD ["sleep", "600"]`)
+}
+
 // TestInterruptedAtAnyMoment: wherever Ctrl-C comes, the status says that
 // nothing was checked, unless all was done already, and nothing is left.
 func TestInterruptedAtAnyMoment(t *testing.T) {
-	ref := build(t, "idle", "EXPOSE 8000", `CMD ["sleep", "600"]`)
-	temp := t.TempDir()
-	before := traces(t, temp)
+	ref, temp := idle(t), t.TempDir()
+	e := startEngine(t, ref)
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 10 {
-		after := time.Duration(50+random.IntN(2500)) * time.Millisecond
-		cmd := imglint(t, temp, ref)
+	for range 20 {
+		after := time.Duration(20+random.IntN(2500)) * time.Millisecond
+		cmd, out := e.imglint(t, temp, "--runner", "docker", ref)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		timer := time.AfterFunc(after, func() { _ = cmd.Process.Signal(syscall.SIGINT) })
-		err := cmd.Wait()
+		_ = cmd.Wait() // its status is looked at
 		timer.Stop()
 		if status := cmd.ProcessState.ExitCode(); status != ExitUnable && !killedBySignal(cmd) {
-			t.Errorf("Ctrl-C after %s: exit status %d (%v), want %d", after, status, err, ExitUnable)
+			t.Errorf("Ctrl-C after %s: exit status %d, want %d; printed\n%s", after, status, ExitUnable, out)
 		}
-		if now := traces(t, temp); len(now) > len(before) {
-			t.Fatalf("Ctrl-C after %s left %v, before there was %v", after, now, before)
-		}
+		e.unchanged(t, "Ctrl-C after "+after.String(), temp)
 	}
 }
 
@@ -69,68 +58,107 @@ func killedBySignal(cmd *exec.Cmd) bool {
 	return ok && status.Signaled()
 }
 
-// TestContainerRemovedBySomebodyElse: what somebody else ends is no fault of
-// the image.
-func TestContainerRemovedBySomebodyElse(t *testing.T) {
-	ref := build(t, "idle", "EXPOSE 8000", `CMD ["sleep", "600"]`)
-	temp := t.TempDir()
-	before := left(t)
-	cmd := imglint(t, temp, ref)
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var target string
-	until(t, "the image runs", func() bool {
-		id, err := docker(t, "ps", "--quiet", "--no-trunc", "--filter", "ancestor="+ref, "--filter", "label=dev.imglint.role=target",
-			"--filter", fmt.Sprintf("label=dev.imglint.pid=%d", cmd.Process.Pid))
-		target = id
-		return err == nil && id != ""
-	})
-	if _, err := docker(t, "rm", "--force", target); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait() // its status is looked at
-	if status := cmd.ProcessState.ExitCode(); status != ExitUnable {
-		t.Errorf("exit status %d, want %d; printed\n%s", status, ExitUnable, out.String())
-	}
-	if strings.Contains(out.String(), "PASS") || strings.Contains(out.String(), "FAIL") {
-		t.Errorf("judged an image that it could not watch:\n%s", out.String())
-	}
-	if now := traces(t, temp); len(now) > len(before) {
-		t.Errorf("left %v, before there was %v", now, before)
+// TestKilledAtAnyMoment: what a killed imglint leaves the next call removes.
+func TestKilledAtAnyMoment(t *testing.T) {
+	ref, good, temp := idle(t), build(t, "good", serving...), t.TempDir()
+	e := startEngine(t, ref, good)
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 4 {
+		after := time.Duration(100+random.IntN(2500)) * time.Millisecond
+		cmd, _ := e.imglint(t, temp, "--runner", "docker", ref)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+		_ = cmd.Wait() // its status says only that it was killed
+		timer.Stop()
+		e.clean(t, "kill -9 after "+after.String(), temp, good)
 	}
 }
 
-// TestManyAtOnce: six processes share an engine, and each says what it would
+// TestContainerRemovedBySomebodyElse: what somebody else ends is no fault of
+// the image.
+func TestContainerRemovedBySomebodyElse(t *testing.T) {
+	ref, temp := idle(t), t.TempDir()
+	e := startEngine(t, ref)
+	for _, how := range [][]string{{"rm", "--force"}, {"kill"}, {"stop", "--time", "0"}} {
+		cmd, out := e.imglint(t, temp, "--runner", "docker", "--boot-window", "5s", ref)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.docker(append(how, e.begun(t, cmd))...); err != nil {
+			t.Fatal(err)
+		}
+		unjudged(t, "docker "+how[0], cmd, out)
+		e.unchanged(t, "docker "+how[0], temp)
+	}
+}
+
+// TestManyAtOnce: eight processes share an engine, and each says what it would
 // say alone.
 func TestManyAtOnce(t *testing.T) {
 	good := build(t, "good", serving...)
 	crash := build(t, "crash", "EXPOSE 8000", `CMD ["sh", "-c", "echo no settings; exit 7"]`)
 	temp := t.TempDir()
-	before := traces(t, temp)
+	e := startEngine(t, good, crash)
 	var all sync.WaitGroup
-	for i := range 6 {
+	for i := range 8 {
 		ref, want := good, ExitClean
 		if i%2 == 1 {
 			ref, want = crash, ExitFindings
 		}
 		all.Go(func() {
-			out, err := imglint(t, temp, ref).CombinedOutput()
-			status := 0
-			if exit, ok := err.(*exec.ExitError); ok {
-				status = exit.ExitCode()
-			}
-			if status != want {
-				t.Errorf("%s: exit status %d, want %d (%v); printed\n%s", ref, status, want, err, out)
+			cmd, out := e.imglint(t, temp, ref)
+			_ = cmd.Run() // its status is looked at
+			if status := cmd.ProcessState.ExitCode(); status != want {
+				t.Errorf("%s: exit status %d, want %d; printed\n%s", ref, status, want, out)
 			}
 		})
 	}
 	all.Wait()
-	if now := traces(t, temp); len(now) > len(before) {
-		t.Errorf("left %v, before there was %v", now, before)
+	e.unchanged(t, "eight at once", temp)
+}
+
+// TestEngineStoppedInMidRun: an engine that is stopped or killed is no fault of
+// the image, and what it could not remove any more the next call removes.
+func TestEngineStoppedInMidRun(t *testing.T) {
+	ref, good, temp := idle(t), build(t, "good", serving...), t.TempDir()
+	e := startEngine(t, ref, good)
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		cmd, out := e.imglint(t, temp, "--runner", "docker", ref)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		e.begun(t, cmd)
+		began := time.Now()
+		e.stop(signal)
+		unjudged(t, signal.String(), cmd, out)
+		t.Logf("%v: ended after %s: %s", signal, time.Since(began).Round(time.Second), out)
+		e.start(t)
+		e.clean(t, signal.String(), temp, good)
 	}
+}
+
+// TestEngineKilledAndTheImageRunsOn: where the image's files can be read, the
+// engine is not needed any more.
+func TestEngineKilledAndTheImageRunsOn(t *testing.T) {
+	late := build(t, "late", "EXPOSE 8000", `CMD ["sh", "-c", "sleep 2; exec httpd -f -p 8000"]`)
+	good, temp := build(t, "good", serving...), t.TempDir()
+	e := startEngine(t, late, good)
+	cmd, out := e.imglint(t, temp, late)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	e.begun(t, cmd)
+	e.stop(syscall.SIGKILL)
+	_ = cmd.Wait() // its status is looked at
+	for _, want := range []string{"PASS", "not checked: a part of the run: it was run without the engine, because of that: ", e.host} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("want %q in\n%s", want, out)
+		}
+	}
+	e.start(t)
+	e.clean(t, "killed", temp, good)
 }
 
 // stallable is a socket that forwards to the engine until it is told to stall.
@@ -190,40 +218,47 @@ func (s *stallable) pipe(from, to net.Conn, answers bool) {
 }
 
 // TestEngineStallsInMidRun: an engine that goes silent is named, the image is
-// not judged, and the next call removes what could not be removed.
+// run without it or not judged, the images after are told so at once, and the
+// next call removes what could not be removed.
 func TestEngineStallsInMidRun(t *testing.T) {
-	const engine = "/var/run/docker.sock"
-	good := build(t, "good", serving...)
-	ref := build(t, "idle", "EXPOSE 8000", `CMD ["sleep", "600"]`)
-	if _, err := os.Stat(engine); err != nil {
-		t.Skipf("needs the engine's socket: %v", err)
+	good, ref, temp := build(t, "good", serving...), idle(t), t.TempDir()
+	e := startEngine(t, good, ref)
+	tests := []struct {
+		runner string
+		status int
+		want   []string
+		never  string
+	}{
+		{"docker", ExitUnable, []string{"imglint-fixtures/cli:idle: ", "did not answer"}, "FAIL"},
+		{"auto", ExitUnable, []string{"[never-listens]", "it was run without the engine", "did not answer", "imglint-fixtures/cli:good: "}, "PASS"},
 	}
-	temp, before := t.TempDir(), left(t)
-	s := newStallable(t, engine)
-	cmd := imglint(t, temp, "--host", "unix://"+s.path, "--runner", "docker", "--boot-window", "2s", ref)
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-s.begun:
-	case <-time.After(time.Minute):
-		t.Error("the image was not started within a minute")
-	}
-	s.stalled.Store(true)
-	stuck := time.AfterFunc(4*time.Minute, func() { _ = cmd.Process.Kill() })
-	began := time.Now()
-	_ = cmd.Wait() // its status is looked at
-	stuck.Stop()
-	t.Logf("ended %s after the stall: %s", time.Since(began).Round(time.Second), out.String())
-	if status := cmd.ProcessState.ExitCode(); status != ExitUnable || !strings.Contains(out.String(), "did not answer") {
-		t.Errorf("exit status %d, want %d and the engine named; printed\n%s", status, ExitUnable, out.String())
-	}
-	if status, _, errs := call(t, nil, good); status != ExitClean {
-		t.Errorf("the call after: exit status %d, said %q", status, errs)
-	}
-	if now := traces(t, temp); len(now) > len(before) {
-		t.Errorf("the call after left %v, before there was %v", now, before)
+	for _, test := range tests {
+		s := newStallable(t, strings.TrimPrefix(e.host, "unix://"))
+		cmd := imglint(t, temp, "--host", "unix://"+s.path, "--runner", test.runner, "--boot-window", "2s", "-j", "1", "--no-prove", ref, good)
+		var out strings.Builder
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-s.begun:
+		case <-time.After(time.Minute):
+			t.Error("the image was not started within a minute")
+		}
+		s.stalled.Store(true)
+		began := time.Now()
+		stuck := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
+		_ = cmd.Wait() // its status is looked at
+		stuck.Stop()
+		t.Logf("--runner %s ended %s after the stall: %s", test.runner, time.Since(began).Round(time.Second), out.String())
+		if status := cmd.ProcessState.ExitCode(); status != test.status || strings.Contains(out.String(), test.never) {
+			t.Errorf("--runner %s: exit status %d, want %d and no %q", test.runner, status, test.status, test.never)
+		}
+		for _, want := range test.want {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("--runner %s: want %q", test.runner, want)
+			}
+		}
+		e.clean(t, "--runner "+test.runner, temp, good)
 	}
 }

@@ -48,6 +48,9 @@ func (f *flags) withEngine(e *engine.Engine, r *local.Runner, registry lint.Sour
 	if r != nil && f.runner == runnerLocal {
 		return []lint.Source{lint.FromEngineHere(e, r, say), lint.RunHere(registry, r)}
 	}
+	if r != nil && f.network == "" {
+		return []lint.Source{lint.FromEngineOr(e, r), registry}
+	}
 	return []lint.Source{lint.FromEngine(e), registry}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/docker/docker/api/types"
@@ -50,19 +51,31 @@ var deadlines = map[op]time.Duration{
 type api struct {
 	client *client.Client
 	host   string
+	// hung holds what the engine did not answer in time: it is then asked
+	// whether it lives before anything else, so that one that hangs for ever
+	// costs each further operation the deadline of a ping and not its own.
+	hung atomic.Pointer[Error]
 }
 
 // call runs one operation under its deadline.
 func call[T any](ctx context.Context, a *api, o op, run func(context.Context, *client.Client) (T, error)) (T, error) {
+	if err := a.lives(ctx, o); err != nil {
+		var none T
+		return none, err
+	}
 	limited, cancel := context.WithTimeoutCause(ctx, deadlines[o], errDeadline)
 	defer cancel()
 	v, err := run(limited, a.client)
-	return v, explain(limited, ctx, a.host, o, err)
+	return v, a.note(explain(limited, ctx, a.host, o, err))
 }
 
 // stream begins an operation whose answer goes on for long: the deadline is
 // for its beginning, and cancel ends it.
 func stream[T any](ctx context.Context, a *api, o op, run func(context.Context, *client.Client) (T, error)) (T, context.CancelFunc, error) {
+	if err := a.lives(ctx, o); err != nil {
+		var none T
+		return none, func() {}, err
+	}
 	lasting, cancel := context.WithCancelCause(ctx)
 	stop := func() { cancel(nil) }
 	timer := time.AfterFunc(deadlines[o], func() { cancel(errDeadline) })
@@ -71,7 +84,7 @@ func stream[T any](ctx context.Context, a *api, o op, run func(context.Context, 
 	if err != nil {
 		defer stop()
 	}
-	return v, stop, explain(lasting, ctx, a.host, o, err)
+	return v, stop, a.note(explain(lasting, ctx, a.host, o, err))
 }
 
 func (a *api) ping(ctx context.Context) (types.Ping, error) {

@@ -51,8 +51,12 @@ func (e *Error) Unwrap() error { return e.Err }
 
 func hung(host, op string, after time.Duration) *Error {
 	return &Error{Kind: KindHung, Host: host, Op: op, Err: context.DeadlineExceeded,
-		Text: fmt.Sprintf("engine did not answer %q within %s", op, after)}
+		Text: fmt.Sprintf("the engine at %s did not answer %q within %s", host, op, after)}
 }
+
+// Gone reports whether an error says that the engine hangs or went away in the
+// middle: what it was asked may be possible without it.
+func Gone(err error) bool { return isKind(err, KindHung) || isKind(err, KindLost) }
 
 // explain turns the client's error for an operation into an *Error. What the
 // caller's own context says comes first.

@@ -17,6 +17,7 @@ import (
 type Image struct {
 	engine *Engine
 	facts  facts.Image
+	stored Stored
 	reader *cell // a cell or a reader made of the image; nil when nothing is started
 	strict bool  // the cell that it has is one where low ports are root's
 	copies *copies
@@ -44,7 +45,7 @@ func (e *Engine) Open(ctx context.Context, ref string) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open image %q: %w", ref, err)
 	}
-	im := &Image{engine: e, facts: imageFacts(ref, inspected), copies: newCopies(e, inspected.ID)}
+	im := &Image{engine: e, facts: imageFacts(ref, inspected), stored: stored(ref, inspected), copies: newCopies(e, inspected.ID)}
 	if !e.opts.Static {
 		im.reader = e.pool.open(ctx, im)
 	}
@@ -58,6 +59,10 @@ func (e *Engine) Open(ctx context.Context, ref string) (*Image, error) {
 
 // Facts returns what the image's config says.
 func (im *Image) Facts() facts.Image { return im.facts }
+
+// Stored is how the engine keeps the image, which it told when that was opened:
+// for what runs it when the engine does not answer any more.
+func (im *Image) Stored() Stored { return im.stored }
 
 // Files returns the image's file system. It asks a probe in the image when
 // something may be started, else a container that is made for it and never started.

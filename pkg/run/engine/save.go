@@ -37,9 +37,13 @@ func (e *Engine) Stored(ctx context.Context, ref string) (Stored, error) {
 	if err != nil {
 		return Stored{}, fmt.Errorf("find image %q: %w", ref, err)
 	}
-	s := Stored{Facts: imageFacts(ref, in), DiffIDs: in.RootFS.Layers, Bytes: in.Size, Dirs: overlayDirs(in)}
+	s := stored(ref, in)
 	s.Facts.History = historyFacts(history, len(s.DiffIDs))
 	return s, nil
+}
+
+func stored(ref string, in image.InspectResponse) Stored {
+	return Stored{Facts: imageFacts(ref, in), DiffIDs: in.RootFS.Layers, Bytes: in.Size, Dirs: overlayDirs(in)}
 }
 
 // overlayDirs reads what the overlay drivers of Docker and Podman tell.

@@ -205,16 +205,16 @@ func (s *session) ended(ctx context.Context, code int) (facts.Run, error) {
 		at = s.silent
 	}
 	s.unjoined(true)
-	if !s.record.Executed() {
-		ended := s.record.Finish(facts.StopLost, 0, nil)
-		return facts.Run{}, &Error{Kind: KindProbe, Text: fmt.Sprintf(
-			"the probe inside the container ended with %d before the program began: %q", code, lastWords(ended.Log))}
-	}
 	if code > 128 {
 		s.listen(ctx)
 	}
 	if s.ordered {
 		return s.record.Finish(facts.StopLost, s.now(), nil), errOrdered
+	}
+	if !s.record.Executed() {
+		ended := s.record.Finish(facts.StopLost, 0, nil)
+		return facts.Run{}, &Error{Kind: KindProbe, Text: fmt.Sprintf(
+			"the probe inside the container ended with %d before the program began: %q", code, lastWords(ended.Log))}
 	}
 	state, err := s.target.image.engine.api.inspect(ctx, s.id)
 	if err != nil {

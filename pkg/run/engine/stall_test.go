@@ -96,7 +96,7 @@ func TestEngineThatNeverAnswers(t *testing.T) {
 	r.stalled.Store(true)
 	start := time.Now()
 	_, err := Connect(t.Context(), Options{Host: "unix://" + r.path})
-	if !isKind(err, KindHung) || err.Error() != `engine did not answer "ping" within 2s` {
+	if !isKind(err, KindHung) || err.Error() != "the engine at unix://"+r.path+` did not answer "ping" within 2s` {
 		t.Errorf("error %v", err)
 	}
 	if took := time.Since(start); took > 2*deadlines["ping"] {
@@ -115,25 +115,33 @@ func TestEngineThatStopsAnswering(t *testing.T) {
 	r.stalled.Store(true)
 	type operation struct {
 		name op
-		run  func(context.Context) error
+		run  func(context.Context, *api) error
 	}
 	// The shortest deadlines of each way to call: plain, stream and hijack.
 	operations := []operation{
-		{"inspect", func(ctx context.Context) error { _, err := e.api.inspect(ctx, "x"); return err }},
-		{"wait", func(ctx context.Context) error { _, _, err := e.api.wait(ctx, "x"); return err }},
-		{"attach", func(ctx context.Context) error { _, err := e.api.attach(ctx, "x", false); return err }},
+		{"inspect", func(ctx context.Context, a *api) error { _, err := a.inspect(ctx, "x"); return err }},
+		{"wait", func(ctx context.Context, a *api) error { _, _, err := a.wait(ctx, "x"); return err }},
+		{"attach", func(ctx context.Context, a *api) error { _, err := a.attach(ctx, "x", false); return err }},
 	}
 	for _, o := range operations {
 		t.Run(string(o.name), func(t *testing.T) {
 			t.Parallel()
 			start := time.Now()
-			err := o.run(t.Context())
+			a := &api{client: e.api.client, host: e.api.host} // which has not seen it hang yet
+			err := o.run(t.Context(), a)
 			var hung *Error
 			if !errors.As(err, &hung) || hung.Kind != KindHung || hung.Op != string(o.name) {
 				t.Errorf("error %v", err)
 			}
 			if took := time.Since(start); took > deadlines[o.name]+5*time.Second {
 				t.Errorf("told after %s", took)
+			}
+			start = time.Now()
+			if again := o.run(t.Context(), a); again == nil || again.Error() != err.Error() {
+				t.Errorf("the second time: %v", again)
+			}
+			if took := time.Since(start); took > 2*deadlines["ping"] {
+				t.Errorf("told after %s, although it was known to hang", took)
 			}
 		})
 	}
@@ -158,7 +166,7 @@ func TestEngineThatStopsInTheMiddleOfARun(t *testing.T) {
 	// connections of before have lost bytes and are of no use any more.
 	r.stalled.Store(false)
 	e.api.client.HTTPClient().CloseIdleConnections()
-	if !isKind(err, KindHung) || !strings.HasSuffix(err.Error(), `engine did not answer "inspect" within 10s`) {
+	if !isKind(err, KindHung) || !strings.HasSuffix(err.Error(), ` did not answer "inspect" within 10s`) {
 		t.Errorf("error %v", err)
 	}
 	if seen.Stopped != facts.StopLost {
