@@ -77,6 +77,10 @@ func (f fixture) confirm(t *testing.T, under runners) {
 	}
 	o.service = services[0]
 	c := &check{Options: o, image: img, watch: quiet{}}
+	if !o.Platform.OrderKept(img.Facts()) {
+		c.facts = &facts.Facts{Image: img.Facts()}
+		c.located = c.location(t.Context())
+	}
 	c.facts = c.collect()
 	r := sole(conclude(t.Context(), ref, append([]*check{c}, c.others()...), began))
 	if r.Err != nil {
