@@ -254,3 +254,8 @@ func agree(predicted, spoken string) bool {
 	}
 	return predicted != "http" && predicted != "https"
 }
+
+// missing reports whether a predicted listener was not seen.
+func missing(claims []claim) bool {
+	return slices.ContainsFunc(claims, func(c claim) bool { return c.kind == "address" && c.wrong != "" })
+}

@@ -33,11 +33,11 @@ type root struct {
 	held   *layers.Held
 }
 
-// patience bounds one call of the engine; writing 3 GB takes a minute.
-const patience = 10 * time.Minute
+// enginePatience bounds one call of the engine; writing 3 GB takes a minute.
+const enginePatience = 10 * time.Minute
 
 func docker(ctx context.Context, out io.Writer, args ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, enginePatience)
 	defer cancel()
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, "docker", args...)

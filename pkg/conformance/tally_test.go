@@ -8,7 +8,17 @@ import (
 )
 
 // leastKnown is how many percent of the decidable cases must be known.
-const leastKnown = 78
+const leastKnown = 84
+
+// outcome is a case that was checked.
+type outcome struct {
+	c      *testCase
+	seen   seen
+	claims []claim
+	known  bool
+	cached bool
+	why    string // it is not known
+}
 
 // tally counts cases and claims of one file.
 type tally struct {

@@ -56,10 +56,12 @@ func (run *invocation) list(dir string) ([]fs.DirEntry, error) {
 }
 
 // isServer reports whether a command is another server, which goes to the
-// background: those write no configuration but their own.
+// background, or this one, which only tests: those write no configuration but
+// their own.
 func (run *invocation) isServer(c facts.Command) bool {
 	other := predictCommand(c, facts.Launch{}, run.files, run.all)
-	return other.Daemonizes == facts.Yes && other.Server != run.server.ID
+	tests := other.Ends != "" && other.Server == run.server.ID // nginx -t
+	return tests || other.Daemonizes == facts.Yes && other.Server != run.server.ID
 }
 
 // first is a command's text, for a reader.

@@ -54,11 +54,31 @@ func isApplet(files fs.FS, program facts.Program) facts.Tri {
 	return facts.No
 }
 
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// onPath finds a program where a shell does; its Path is "" when that is not known.
+func (run *invocation) onPath(base string) (p facts.Program) {
+	if run.files == nil || strings.Contains(run.command.Name(), "/") {
+		return facts.Program{Path: strings.TrimSuffix(run.command.Name(), base) + base}
+	}
+	for dir := range strings.SplitSeq(orElse(run.env["PATH"], defaultPath), ":") {
+		file := path.Join("/", dir, base)
+		_, err := fs.Stat(run.files, strings.TrimPrefix(file, "/"))
+		if err == nil {
+			return facts.Program{Path: file}
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return facts.Program{}
+}
+
 // disguised names the program of an invocation that may be busybox's.
 func (run *invocation) disguised(base string) {
 	program := run.launch.Final
 	if path.Base(program.Path) != base {
-		program = facts.Program{} // of another command of this launch
+		program = run.onPath(base) // of another command of this launch
 	}
 	switch isApplet(run.files, program) {
 	case facts.Yes:

@@ -136,6 +136,9 @@ type conf struct {
 	Pattern    string   // the value is its first group, or the whole
 	Unless     string   // a pattern of what makes the file too hard to read
 	All        bool     // every match counts, not only the last
+	Include    string   // a pattern of lines that name files to be read in their place
+	Suffix     string   // added to such a name when it is a directory: "/*.conf"
+	Section    string   // a pattern of the [sections] that count
 }
 
 // maybe are files that may decide something.

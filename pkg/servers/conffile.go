@@ -36,6 +36,7 @@ func (run *invocation) confLines(file string, include *regexp.Regexp) ([]confLin
 type lineReader struct {
 	run     *invocation
 	include *regexp.Regexp // group 1 is the name
+	suffix  string         // added to a directory
 	dir     string
 	files   int
 }
@@ -73,6 +74,11 @@ func (r *lineReader) included(name string, depth int) ([]confLine, error) {
 	if !path.IsAbs(name) {
 		name = path.Join(r.dir, name)
 	}
+	if r.suffix != "" && r.run.files != nil {
+		if info, err := fs.Stat(r.run.files, strings.Trim(name, "/")); err == nil && info.IsDir() {
+			name = path.Join(name, r.suffix)
+		}
+	}
 	names := []string{name}
 	if strings.ContainsAny(name, "*?[") {
 		var err error
@@ -89,6 +95,43 @@ func (r *lineReader) included(name string, depth int) ([]confLine, error) {
 		all = append(all, lines...)
 	}
 	return all, nil
+}
+
+var (
+	never      = regexp.MustCompile(`$^`)
+	confHeader = regexp.MustCompile(`^\[([^\]]+)\]`)
+)
+
+// configuredLines reads the values of a configuration that is spread over
+// files, or over sections.
+func (run *invocation) configuredLines(c *conf, file string) (all []found) {
+	reader := lineReader{run: run, include: never, suffix: c.Suffix, dir: path.Dir(file)}
+	if c.Include != "" {
+		reader.include = regexp.MustCompile(c.Include)
+	}
+	lines, err := reader.read(file, 0)
+	if err != nil {
+		return []found{{err: err}}
+	}
+	pattern, section, in := regexp.MustCompile(c.Pattern), regexp.MustCompile(c.Section), map[string]string{}
+	for _, l := range lines {
+		if m := confHeader.FindStringSubmatch(l.text); m != nil {
+			in[l.file] = m[1]
+		}
+		if c.Section != "" && !section.MatchString(in[l.file]) {
+			continue
+		}
+		if c.Unless != "" && regexp.MustCompile(c.Unless).MatchString(l.text) {
+			return []found{{err: fmt.Errorf("%s holds more than imglint reads", l.from())}}
+		}
+		if m := pattern.FindStringSubmatch(l.text); m != nil {
+			all = append(all, found{text: strings.Trim(strings.TrimSpace(m[len(m)-1]), `"'`), from: l.from(), explicit: true})
+		}
+	}
+	if len(all) > 0 && !c.All {
+		all = all[len(all)-1:]
+	}
+	return all
 }
 
 // glob lists files; fs.Glob would hide that a directory was not examined.

@@ -159,13 +159,18 @@ func (run *invocation) hostPort(other bool) {
 	if other && !run.explicitHostPort() || run.server.Bind != nil && run.server.Bind.Default != "" && !run.explicitHostPort() {
 		return
 	}
-	host, port := found{from: run.server.Title + "'s default"}, found{}
+	host, port := setting{}, setting{}
 	if run.server.Host != nil {
-		host = run.resolve(*run.server.Host)
+		host = *run.server.Host
 	}
 	if run.server.Port != nil {
-		port = run.resolve(*run.server.Port)
+		port = *run.server.Port
 	}
+	run.hostPortOf(host, port)
+}
+
+func (run *invocation) hostPortOf(hostSetting, portSetting setting) {
+	host, port := run.resolve(hostSetting), run.resolve(portSetting)
 	for _, v := range []found{host, port} {
 		if v.err != nil {
 			run.unknown("%v", v.err)

@@ -12,6 +12,7 @@ import (
 
 var (
 	fpmListen    = regexp.MustCompile(`(?m)^[ \t]*listen[ \t]*=[ \t]*(\S+)`)
+	fpmInclude   = regexp.MustCompile(`(?m)^[ \t]*include[ \t]*=[ \t]*(\S+)`)
 	fpmDaemonize = regexp.MustCompile(`(?m)^[ \t]*daemonize[ \t]*=[ \t]*(\S+)`)
 	fpmVersion   = regexp.MustCompile(`^php-fpm(\d+\.\d+)$`) // Debian's
 	fpmAlpine    = regexp.MustCompile(`^php-fpm(\d{1,2})$`)
@@ -31,9 +32,7 @@ func phpFPM(run *invocation) {
 		main, pools = "/etc/php"+m[1]+"/php-fpm.conf", "/etc/php"+m[1]+"/php-fpm.d"
 	}
 	if o := run.option([]string{"-y", "--fpm-config"}); o != nil {
-		run.unknown("the pools of %s are not read", o.value)
-		run.fpmDaemon("")
-		return
+		main, pools = run.absolute(o.value), ""
 	}
 	text, err := run.read(main)
 	if err != nil {
@@ -42,7 +41,7 @@ func phpFPM(run *invocation) {
 		return
 	}
 	head := text
-	files, err := run.fpmPools(pools)
+	files, err := run.fpmPools(text, pools)
 	if err != nil {
 		run.unknown("%s may decide and was not read: %v", pools, err)
 	}
@@ -57,12 +56,33 @@ func phpFPM(run *invocation) {
 
 type fpmPool struct{ file, text string }
 
-func (run *invocation) fpmPools(dir string) ([]fpmPool, error) {
+// fpmPools reads what the main file includes, or the directory that is included
+// as a matter of course where the main file's include is relative.
+func (run *invocation) fpmPools(main, dir string) (pools []fpmPool, err error) {
+	included := fpmInclude.FindAllStringSubmatch(main, -1)
+	if dir == "" {
+		for _, m := range included {
+			if !strings.HasPrefix(m[1], "/") {
+				return nil, fmt.Errorf("the included %s is relative", m[1])
+			}
+			files, err := run.glob(m[1])
+			if err != nil {
+				return nil, err
+			}
+			for _, file := range files {
+				text, err := run.read(file)
+				if err != nil {
+					return nil, err
+				}
+				pools = append(pools, fpmPool{file, text})
+			}
+		}
+		return pools, nil
+	}
 	entries, err := run.list(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	var pools []fpmPool
 	for _, e := range entries {
 		if !strings.HasSuffix(e.Name(), ".conf") {
 			continue

@@ -29,8 +29,11 @@ func redis(run *invocation) {
 	if o := run.option([]string{"--bind"}); o != nil {
 		hosts.text = strings.Join(append([]string{hosts.text}, run.wordsAfter(o.at)...), " ")
 	}
-	if run.option([]string{"--unixsocket", "--tls-port"}) != nil {
+	if run.option([]string{"--tls-port"}) != nil {
 		run.unknown("more listeners are asked for")
+	}
+	if file := run.resolve(setting{Flags: []string{"--unixsocket"}, Conf: file(`(?mi)^[ \t]*unixsocket[ \t]+(\S+)`)}); file.err == nil && file.text != "" {
+		run.p.Listens = append(run.p.Listens, facts.Listen{Network: "unix", Path: file.text, Protocol: "redis", HostFrom: file.from})
 	}
 	number, err := portNumber(port.text)
 	if err != nil {
@@ -71,7 +74,7 @@ func (run *invocation) redisHosts(hosts found, port int, portFrom string) {
 // redisFix: --bind beats the file; without a password protected mode still
 // refuses strangers.
 func (run *invocation) redisFix() {
-	if len(run.p.Listens) == 0 || run.p.Listens[0].Scope != facts.ScopeLoopback {
+	if len(run.p.Listens) == 0 || run.p.Listens[0].Network != "tcp" || run.p.Listens[0].Scope != facts.ScopeLoopback {
 		return
 	}
 	words := run.command.Words()

@@ -124,6 +124,9 @@ func (run *invocation) configured(c *conf) []found {
 	if c.Unless != "" && regexp.MustCompile(c.Unless).MatchString(text) {
 		return []found{{err: fmt.Errorf("%s holds more than imglint reads", file)}}
 	}
+	if c.Include != "" || c.Section != "" {
+		return run.configuredLines(c, file)
+	}
 	var all []found
 	for _, m := range regexp.MustCompile(c.Pattern).FindAllStringSubmatchIndex(text, -1) {
 		from, to := m[0], m[1]
