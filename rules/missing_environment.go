@@ -33,7 +33,7 @@ func checkMissingEnvironment(p *rule.Pass) {
 	if !ok {
 		return
 	}
-	name := m.variable()
+	name := m.words["name"]
 	f := finding.Finding{
 		Message: fmt.Sprintf("%s wants the environment variable %s, which is not set", program(p), name),
 		Place:   where(p),

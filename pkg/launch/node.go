@@ -132,6 +132,9 @@ func (f *follower) later(a *asked, pm manager, rest []word) {
 		if !joined && i+1 < len(rest) {
 			value = rest[i+1].Text
 		}
+		if w.Text == "--workspaces" || w.Text == "-ws" {
+			a.why = "npm runs the scripts of several workspaces"
+		}
 		f.place(a, pm, key, value)
 	}
 }

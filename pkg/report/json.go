@@ -70,13 +70,17 @@ type Probe struct {
 
 // Launch is what runs in the end.
 type Launch struct {
-	Argv    []string     `json:"argv"`
-	Command []string     `json:"command,omitempty"`
-	Known   bool         `json:"known"`
-	Why     string       `json:"why,omitempty"`
-	Server  string       `json:"server,omitempty"`
-	Version string       `json:"version,omitempty"`
-	Trail   []facts.Step `json:"trail,omitempty"`
+	Argv         []string            `json:"argv"`
+	Command      []string            `json:"command,omitempty"`
+	Known        bool                `json:"known"`
+	Why          string              `json:"why,omitempty"`
+	Server       string              `json:"server,omitempty"`
+	Version      string              `json:"version,omitempty"`
+	Before       []string            `json:"before,omitempty"`
+	Background   []string            `json:"background,omitempty"`
+	Limit        string              `json:"limit,omitempty"`
+	Alternatives []facts.Alternative `json:"alternatives,omitempty"`
+	Trail        []facts.Step        `json:"trail,omitempty"`
 }
 
 // Listener is a socket that was seen.
@@ -155,6 +159,7 @@ func launch(f *facts.Facts) *Launch {
 	l := &Launch{
 		Argv: f.Launch.Argv, Command: f.Launch.Command.Words(), Known: f.Launch.Known == facts.Yes, Why: f.Launch.Why,
 		Server: f.Prediction.Server, Version: f.Prediction.Version, Trail: f.Launch.Trail,
+		Before: spelled(f.Launch.Before), Background: spelled(f.Launch.Background), Limit: f.Launch.Limit, Alternatives: f.Launch.Alternatives,
 	}
 	if l.Argv == nil {
 		l.Argv = []string{}

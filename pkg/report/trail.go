@@ -11,21 +11,8 @@ import (
 // comes from.
 func (t *textWriter) trail(f *facts.Facts) {
 	t.line("")
-	for _, step := range f.Launch.Trail {
-		t.detail("runs", step.Where+": "+step.Did)
-	}
-	if len(f.Launch.Command.Argv) > 0 {
-		t.detail("runs", strings.Join(f.Launch.Command.Words(), " "))
-	}
-	if f.Launch.Known != facts.Yes && f.Launch.Why != "" {
-		t.detail("unsure", f.Launch.Why)
-	}
-	for _, l := range f.Prediction.Listens {
-		t.detail("expect", predicted(l))
-	}
-	if f.Prediction.Why != "" {
-		t.detail("unsure", f.Prediction.Why)
-	}
+	t.launched(f.Launch)
+	t.expected(f.Prediction)
 	if f.Target.Endpoint.ChosenBy != "" {
 		t.detail("port", fmt.Sprintf("%d: %s", f.Target.Endpoint.Port, f.Target.Endpoint.ChosenBy))
 	}
@@ -65,17 +52,95 @@ func wayText(w facts.Way) string {
 	return ""
 }
 
-func predicted(l facts.Listen) string {
-	at := "unix:" + l.Path
-	if l.Network != "unix" {
-		at = fmt.Sprintf("%s %s port %d", l.Network, l.Host, l.Port)
+// launched prints the steps from ENTRYPOINT and CMD to the command, what runs
+// before and beside it, and which other ways there are.
+func (t *textWriter) launched(l facts.Launch) {
+	for _, step := range l.Trail {
+		t.detail("runs", strings.TrimPrefix(step.Where+": "+step.Did, ": "))
 	}
-	from := l.HostFrom
-	if l.PortFrom != "" && l.PortFrom != from {
-		from += ", " + l.PortFrom
+	for _, line := range spelled(l.Before) {
+		t.detail("first", line)
+	}
+	for _, line := range spelled(l.Background) {
+		t.detail("beside", line)
+	}
+	if len(l.Command.Argv) > 0 {
+		t.detail("runs", strings.Join(l.Command.Words(), " "))
+	}
+	for _, why := range []string{l.Ends, l.Limit} {
+		if why != "" {
+			t.detail("ends", why)
+		}
+	}
+	if l.Known != facts.Yes && l.Why != "" {
+		t.detail("unsure", l.Why)
+	}
+	for _, a := range l.Alternatives {
+		what := strings.Join(a.Argv, " ")
+		if what == "" {
+			what = "nothing: the container ends"
+		}
+		t.detail("or", fmt.Sprintf("%s  if %s", what, a.Because))
+	}
+}
+
+// spelled is what is known of commands, one line each.
+func spelled(commands []facts.Command) []string {
+	var lines []string
+	for _, c := range commands {
+		line, _, more := strings.Cut(strings.Join(c.Words(), " "), "\n")
+		if more {
+			line += " …"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// expected prints the predicted sockets, and where each value comes from.
+func (t *textWriter) expected(p facts.Prediction) {
+	switch {
+	case p.Ends != "":
+		t.detail("ends", p.Ends)
+	case p.Interactive != "":
+		t.detail("ends", p.Interactive+" has no terminal")
+	case p.Daemonizes == facts.Yes:
+		t.detail("ends", versioned(fmt.Sprintf("%s goes to the background: %s", p.Title, p.DaemonWhy), p))
+	case p.Daemonizes == facts.No && p.DaemonWhy != "":
+		t.detail("stays", versioned(fmt.Sprintf("%s stays in the foreground: %s", p.Title, p.DaemonWhy), p))
+	}
+	for _, l := range p.Listens {
+		t.detail("expect", versioned(predicted(l), p))
+	}
+	if p.Why != "" {
+		t.detail("unsure", p.Why)
+	}
+}
+
+// versioned names the version that a default belongs to.
+func versioned(text string, p facts.Prediction) string {
+	if p.Version == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, p.Title+"'s default", p.Title+" "+p.Version+"'s default")
+}
+
+func predicted(l facts.Listen) string {
+	if l.Network == "unix" {
+		return fmt.Sprintf("unix:%s from %s", l.Path, l.HostFrom)
+	}
+	at := fmt.Sprintf("%s %s port %d", l.Network, l.Host, l.Port)
+	if l.Port == 0 {
+		at = fmt.Sprintf("%s %s, a port that the kernel chooses", l.Network, l.Host)
 	}
 	if l.Protocol != "" {
 		at += " (" + l.Protocol + ")"
 	}
-	return at + " from " + from
+	switch {
+	case l.PortFrom == "" || l.PortFrom == l.HostFrom:
+		return at + " from " + l.HostFrom
+	case l.HostFrom == "":
+		return at + ", port from " + l.PortFrom
+	}
+	return fmt.Sprintf("%s, host from %s, port from %s", at, l.HostFrom, l.PortFrom)
 }
