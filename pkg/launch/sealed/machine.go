@@ -130,7 +130,12 @@ func (m *machine) run(ctx context.Context) (launch.Way, error) {
 	}
 	p := m.prepass(m.script.Name, m.script.Text, file)
 	p.list(file.Stmts, role{})
+	dir := "/"
+	if m.script.Dir != "" {
+		dir = m.script.Dir
+	}
 	runner, err := interp.New(
+		func(r *interp.Runner) error { r.Dir = dir; return nil }, // New asks for the process's own otherwise
 		interp.Env(expand.ListEnviron(m.environ()...)),
 		interp.StdIO(nil, io.Discard, io.Discard),
 		interp.CallHandler(m.call),
@@ -146,10 +151,6 @@ func (m *machine) run(ctx context.Context) (launch.Way, error) {
 			text = string(m.unknown(w.Text))
 		}
 		runner.Params = append(runner.Params, text)
-	}
-	runner.Dir = "/"
-	if m.script.Dir != "" {
-		runner.Dir = m.script.Dir
 	}
 	runner.Reset()
 	runner.Funcs = map[string]*syntax.Stmt{}
