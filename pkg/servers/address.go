@@ -17,6 +17,9 @@ func (g addressGrammar) split(text string) (host string, port int, err error) {
 	if g.Twisted {
 		return splitTwisted(text)
 	}
+	if g.Strip != "" {
+		text = regexp.MustCompile(g.Strip).ReplaceAllString(text, "")
+	}
 	scheme := false
 	for _, s := range g.Schemes {
 		if rest, ok := strings.CutPrefix(text, s); ok {

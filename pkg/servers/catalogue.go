@@ -110,6 +110,7 @@ type addressGrammar struct {
 	Unix      []string // prefixes of unix sockets
 	Zero      string   // what the host "0" means
 	Twisted   bool     // tcp:port=80:interface=h
+	Strip     string   // a pattern of what may stand around an address
 }
 
 // decision is one rule about going to the background. It applies when all
