@@ -3,7 +3,8 @@
 #
 #   make demo        one failing image, built and checked, from nothing
 #   make test        everything, on real containers; make test-unit: seconds, no Docker
-#   make confirm     every fixture built, run and compared with its hand-written truth
+#   make confirm     every fixture built, run and compared with its hand-written truth;
+#                    make confirm RUNNER=local does so without the engine's running them
 #   make conformance 500 configurations of real servers, compared with what is predicted
 #   make build       ./imglint
 
@@ -75,11 +76,13 @@ test: probe tools
 test-unit: go
 	go test -short ./...
 
+RUNNER ?= docker
+
 .PHONY: confirm
 confirm: probe
 	fixtures/engine up
 	fixtures/bases/build
-	go test ./pkg/lint -run TestConfirm -confirm -timeout 30m
+	go test ./pkg/lint -run 'TestConfirm$$' -confirm -runner $(RUNNER) -timeout 30m
 
 # Real servers, in every configuration of fixtures/conformance, against what is
 # predicted of them. What was started before is not started again.
@@ -96,6 +99,12 @@ conformance: probe
 bench: probe
 	fixtures/engine up
 	go test -run '^$$' -bench . -benchmem -timeout 20m ./...
+
+# How long a start and a verdict take with an engine and without, in tables.
+.PHONY: bench-runners
+bench-runners: probe
+	fixtures/engine up
+	go test ./pkg/lint -run '^$$' -bench Runners -benchtime 9x -timeout 20m
 
 # Go's checksum database pins it, so it is as good as a pinned binary.
 GORELEASER ?= go run github.com/goreleaser/goreleaser/v2@v2.15.1

@@ -84,6 +84,9 @@ func (f fixture) agree(t *testing.T, reference Source, ref string, o Options, se
 	same(t, "launch", other.Launch, seen.Launch)
 	same(t, "prediction", other.Prediction, seen.Prediction)
 	same(t, "history", other.Image.History, seen.Image.History)
+	if slices.ContainsFunc(seen.NotChecked, func(n finding.NotChecked) bool { return strings.HasPrefix(n.Why, "the memory limit is not set") }) {
+		t.Skip("this user may not limit memory, and the fixture is about that")
+	}
 	sameRuns(t, f.recorded(t), seen)
 }
 

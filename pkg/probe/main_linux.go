@@ -45,7 +45,13 @@ func runRole(args, self []string) (int, error) {
 	case cage.RoleKeeper:
 		return cage.Keep(self)
 	case cage.RoleEnter:
-		return cage.Enter(addAddress)
+		return cage.Enter(cage.Surroundings{Network: addAddress, Inject: func(words []string) (int, bool, error) {
+			if words[0] != RoleInject {
+				return 0, false, nil
+			}
+			status, err := runRole(words, self)
+			return status, true, err
+		}})
 	case cage.RoleCheck:
 		return cage.RunCheck(lookPath)
 	case RoleCell, RoleInject, RoleWrap, RoleBeside:

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -20,13 +21,28 @@ func (r refusal) Error() string { return r.text }
 // errOverlay marks errors for want of a usable overlayfs.
 var errOverlay = errors.New("mount overlay")
 
+// Surroundings are what a container's first process needs of the probe.
+type Surroundings struct {
+	// Network brings up lo and gives it an address.
+	Network func(netip.Addr) error
+	// Inject becomes the program on the calling thread, of the probe's words
+	// behind its name; it is false for those that another role is for.
+	Inject func(words []string) (status int, ok bool, err error)
+}
+
 // Enter makes the container around this process and becomes the program.
-// network brings up lo and gives it an address.
-func Enter(network func(netip.Addr) error) (int, error) {
+func Enter(s Surroundings) (int, error) {
 	runtime.LockOSThread() // execve takes the privileges of its caller
 	unix.CloseOnExec(ControlFD)
 	unix.CloseOnExec(ReportFD)
-	err := become(network)
+	c, err := arrange(s.Network)
+	if err == nil {
+		// A role that stays starts afresh: only this thread is confined.
+		if status, ok, err := c.inject(s); ok {
+			return status, err
+		}
+		err = fmt.Errorf("execute the probe: %w", syscall.Exec("/proc/self/exe", c.Argv, c.Env))
+	}
 	var image refusal
 	if errors.As(err, &image) {
 		report(Report{Refused: image.text})
@@ -36,35 +52,42 @@ func Enter(network func(netip.Addr) error) (int, error) {
 	return exitUsage, nil
 }
 
-// become returns only with an error.
-func become(network func(netip.Addr) error) error {
+// inject saves executing the binary once more, which takes milliseconds.
+func (c *Config) inject(s Surroundings) (int, bool, error) {
+	os.Clearenv()
+	for _, kv := range c.Env {
+		key, value, _ := strings.Cut(kv, "=")
+		os.Setenv(key, value) // what is no variable is none for a program either
+	}
+	return s.Inject(c.Argv[1:])
+}
+
+// arrange makes the container and confines this thread to it.
+func arrange(network func(netip.Addr) error) (*Config, error) {
 	text, err := receive(os.NewFile(ControlFD, "control"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var c Config
-	if err := json.Unmarshal(text, &c); err != nil {
-		return fmt.Errorf("decode config: %w", err)
+	c := &Config{}
+	if err := json.Unmarshal(text, c); err != nil {
+		return nil, fmt.Errorf("decode config: %w", err)
 	}
 	unix.Umask(0)
 	if err := c.surround(network); err != nil {
-		return err
+		return nil, err
 	}
 	root, err := c.mountRoot()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := c.furnish(root); err != nil {
-		return err
+		return nil, err
 	}
 	if err := pivot(root); err != nil {
-		return err
+		return nil, err
 	}
 	unix.Umask(0o022)
-	if err := c.confine(); err != nil {
-		return err
-	}
-	return fmt.Errorf("execute the probe: %w", syscall.Exec("/proc/self/exe", c.Argv, c.Env))
+	return c, c.confine()
 }
 
 // surround sets up what is not the file system.

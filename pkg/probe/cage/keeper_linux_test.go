@@ -33,7 +33,10 @@ func TestMain(m *testing.M) {
 	case RoleKeeper:
 		code, err = Keep(os.Args[:1])
 	case RoleEnter:
-		code, err = Enter(func(netip.Addr) error { return nil })
+		code, err = Enter(Surroundings{
+			Network: func(netip.Addr) error { return nil },
+			Inject:  func([]string) (int, bool, error) { return 0, false, nil },
+		})
 	case RoleCheck:
 		code, err = RunCheck(find)
 	case "program":
