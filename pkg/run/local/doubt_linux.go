@@ -24,9 +24,10 @@ func wantsPrivileges(seen facts.Run) bool {
 // aboutUsers are words of programs that wanted to be, or to give a file to,
 // another user. nginx where that fails: "chown(…, 33) failed (22: Invalid
 // argument)"; postgres where it seems to work: `"root" execution of the
-// PostgreSQL server is not permitted`.
+// PostgreSQL server is not permitted`. OpenSMTPD looks afterwards: "/var/spool/
+// smtpd/offline is not owned by gid 106".
 var aboutUsers = regexp.MustCompile(`(?i)invalid argument|not permitted|permission denied|\broot\b|chown|` +
-	`set(e|re|res)?[ug]id|setgroups|initgroups|privilege`)
+	`set(e|re|res)?[ug]id|setgroups|initgroups|privilege|\bowne(d|r|rship)\b|\b[ug]id\b`)
 
 // doubt returns an error when the run may have failed because the program
 // found other users than it would have: no crash of the image's then.
