@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -165,23 +166,42 @@ func TestMalformedReference(t *testing.T) {
 	}
 }
 
-// left lists what carries imglint's label on the engine.
+// left lists what carries imglint's label on the engine, but for what others
+// who share it are using.
 func left(t *testing.T) []string {
 	t.Helper()
+	const owner = `{{.Label "dev.imglint.pid"}}`
 	var all []string
 	for _, list := range [][]string{
-		{"ps", "--all", "--quiet", "--filter", "label=dev.imglint"},
-		{"volume", "ls", "--quiet", "--filter", "label=dev.imglint"},
-		{"network", "ls", "--quiet", "--filter", "label=dev.imglint"},
-		{"image", "ls", "--quiet", "--filter", "label=dev.imglint"},
+		{"ps", "--all", "--format", "{{.ID}} " + owner},
+		{"volume", "ls", "--format", "{{.Name}} " + owner},
+		{"network", "ls", "--format", "{{.ID}} " + owner},
+		{"image", "ls", "--format", "{{.ID}}"},
 	} {
-		out, err := docker(t, list...)
+		out, err := docker(t, append(list, "--filter", "label=dev.imglint")...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, strings.Fields(out)...)
+		for line := range strings.Lines(out) {
+			id, pid, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if !stranger(pid) {
+				all = append(all, id)
+			}
+		}
 	}
 	return all
+}
+
+// stranger reports whether a process lives that is neither this one nor was
+// started by it.
+func stranger(pid string) bool {
+	stat, err := os.ReadFile("/proc/" + pid + "/stat")
+	if pid == "" || pid == strconv.Itoa(os.Getpid()) || err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(rest)
+	return len(fields) > 1 && fields[1] != strconv.Itoa(os.Getpid())
 }
 
 // begin starts imglint as a process on an image that never listens.

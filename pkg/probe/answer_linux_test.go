@@ -42,6 +42,8 @@ func TestAnswers(t *testing.T) {
 		"fastcgi":    {"fastcgi", "tcp4", "0.0.0.0:8000", facts.Answer{Class: facts.ClassOther, Protocol: "fastcgi"}, nil, inside},
 		"banner":     {"banner=SSH-2.0-x", "tcp4", "0.0.0.0:8000", facts.Answer{Class: facts.ClassOther, Protocol: "ssh"}, nil, inside},
 		"postgres":   {"postgres", "tcp4", "0.0.0.0:8000", facts.Answer{Class: facts.ClassOther, Protocol: "postgres"}, nil, inside},
+		"endless":    {"headers=1000000", "tcp4", "0.0.0.0:8000", facts.Answer{Class: facts.ClassOther, Protocol: endlessHeaders}, nil, inside},
+		"long":       {"headers=2000", "tcp4", "0.0.0.0:8000", http(200), nil, inside},
 		"silent":     {"silent", "tcp4", "0.0.0.0:8000", facts.Answer{Class: facts.ClassSilent}, nil, inside},
 		"reset":      {"reset", "tcp4", "0.0.0.0:8000", facts.Answer{Class: facts.ClassReset}, nil, inside},
 		"boots":      {"boots=600ms", "tcp4", "0.0.0.0:8000", http(200), nil, inside},

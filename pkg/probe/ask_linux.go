@@ -32,7 +32,8 @@ type ask struct {
 	ended    instant // when its outcome was known
 	answer   facts.Answer
 	drained  int
-	told     bool // the answer was emitted
+	open     []byte // the last bytes of HTTP headers that go on; nil: they ended
+	told     bool   // the answer was emitted
 }
 
 type stage int
@@ -159,7 +160,12 @@ func (a *ask) judge(ended bool, err error, now instant) {
 // outcome ends the request with an answer, and lets the server finish.
 func (a *ask) outcome(answer facts.Answer, now instant) {
 	a.answer, a.ended = answer, now
-	a.stage, a.deadline = draining, now+drainPatience
+	a.stage = draining
+	if len(a.in) >= maxAnswer && answer.Class == facts.ClassHTTP && !headEnds(a.in) {
+		a.open = a.in[len(a.in)-headEnd:]
+		return // it has the time of the whole try to end them
+	}
+	a.deadline = now + drainPatience
 	if answer.Class != facts.ClassHTTP {
 		a.finish()
 	}
@@ -225,7 +231,11 @@ func (a *ask) drain() {
 	if err == unix.EAGAIN || err == unix.EINTR {
 		return
 	}
+	if n > 0 && a.open != nil {
+		a.goesOn(buf[:n])
+	}
 	if a.drained += n; n <= 0 || a.drained > maxDrain {
+		a.unended(n > 0)
 		a.finish()
 	}
 }
@@ -234,6 +244,7 @@ func (a *ask) drain() {
 func (a *ask) expire(now instant) {
 	switch {
 	case a.stage == draining:
+		a.unended(true)
 		a.finish()
 	case a.knock >= 0:
 		a.judgeKnock(true, now)

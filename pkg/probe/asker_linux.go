@@ -171,7 +171,7 @@ func (a *asker) collect(d *door, now instant) {
 		return
 	}
 	k := d.ask
-	if k.stage == draining && k.answer.Class != "" && !k.told {
+	if k.stage == draining && k.open == nil && k.answer.Class != "" && !k.told {
 		k.told = true
 		a.tell(d, now)
 	}

@@ -191,6 +191,15 @@ func serveRaw(listener net.Listener, verb, rest string) error {
 			fmt.Fprintf(conn, "%s\r\n", rest)
 		case "reset":
 			conn.(*net.TCPConn).SetLinger(0)
+		case "headers": // so many, and an end
+			n, _ := strconv.Atoi(rest)
+			fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nServer: test\r\n")
+			for range n {
+				if _, err := fmt.Fprint(conn, "X-More: 0123456789\r\n"); err != nil {
+					break
+				}
+			}
+			fmt.Fprint(conn, "Connection: close\r\nContent-Length: 0\r\n\r\n")
 		case "silent":
 			held = append(held, conn)
 			continue
