@@ -5,7 +5,7 @@
 #   make test        everything, on real containers; make test-unit: seconds, no Docker
 #   make confirm     every fixture built, run and compared with its hand-written truth;
 #                    make confirm RUNNER=local does so without the engine's running them
-#   make conformance 500 configurations of real servers, compared with what is predicted
+#   make conformance 1000 configurations of real servers, compared with what is predicted
 #   make build       ./imglint
 
 .DEFAULT_GOAL := build
@@ -92,7 +92,7 @@ conformance: probe
 	fixtures/bases/build
 	fixtures/conformance/build
 	@mkdir -p .cache
-	go test ./pkg/conformance -all -report $(CURDIR)/.cache/conformance.txt -timeout 90m || status=$$?; \
+	go test ./pkg/conformance -all -parallel 6 -report $(CURDIR)/.cache/conformance.txt -timeout 90m || status=$$?; \
 	cat .cache/conformance.txt; exit $${status-0}
 
 .PHONY: bench
