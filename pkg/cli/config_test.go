@@ -244,7 +244,7 @@ func TestInit(t *testing.T) {
 // TestConfigOnImages lints one image under different configs.
 func TestConfigOnImages(t *testing.T) {
 	dockerfile := "FROM " + base + "\nLABEL dev.imglint.ignore=\"no-command for nothing\"\n" +
-		"# imglint ignore=missing-expose the port is set elsewhere\nCMD [\"sleep\", \"1000\"]\n"
+		"# imglint ignore=missing-expose the port is set elsewhere\nCMD [\"httpd\", \"-f\", \"-p\", \"8000\"]\n"
 	_, text, _ := strings.Cut(dockerfile, "\n")
 	ref := build(t, "config", strings.Split(strings.TrimSpace(text), "\n")...)
 	for name, c := range map[string]struct {
