@@ -71,6 +71,13 @@ func predictDaemonizes(p *rule.Pass) {
 		})
 	case p.Prediction.Daemonizes == facts.Yes:
 		reportDaemonizes(p, finding.Finding{})
+	case p.Prediction.Hint != "" && p.Launch.Ends == "":
+		p.Report(finding.Finding{
+			Severity: finding.Note, Basis: finding.Predicted,
+			Message: fmt.Sprintf("%s may put itself in the background, and the container would end: %s", path.Base(p.Launch.Command.Name()), p.Prediction.Hint),
+			Place:   where(p),
+			Fix:     &finding.Fix{Description: "look for its option that keeps it in the foreground, unless it stays there anyway"},
+		})
 	}
 }
 

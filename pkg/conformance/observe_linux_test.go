@@ -23,7 +23,7 @@ const format = 1
 // key names the observation of a case: whatever changes it, changes the key.
 func key(c *testCase, r *root) (string, error) {
 	text, err := json.Marshal(map[string]any{
-		"format": format, "root": r.ID, "config": c.config(facts.Config{Env: r.Env}),
+		"format": format, "root": r.DiffID, "config": c.config(facts.Config{Env: r.Env}),
 		"files": c.Files, "quiet": c.Quiet, "wait": c.Wait,
 	})
 	sum := sha256.Sum256(text)

@@ -17,6 +17,9 @@ type Prediction struct {
 	// process ends. DaemonWhy says which word, setting or default decides.
 	Daemonizes Tri    `json:"daemonizes,omitempty"`
 	DaemonWhy  string `json:"daemonWhy,omitempty"`
+	// Hint is why a program that is not known may go to the background: what a
+	// systemd unit of the image says, or what the program imports.
+	Hint string `json:"hint,omitempty"`
 	// Ends: the command does its work and ends by design; says why
 	// ("nginx -t only tests its configuration").
 	Ends string `json:"ends,omitempty"`

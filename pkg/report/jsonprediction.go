@@ -10,6 +10,7 @@ type Prediction struct {
 	Why         string         `json:"why,omitempty"`
 	Daemonizes  string         `json:"daemonizes"` // "yes", "no", "unknown"
 	DaemonWhy   string         `json:"daemonWhy,omitempty"`
+	Hint        string         `json:"hint,omitempty"` // why a program that is not known may go to the background
 	Listens     []facts.Listen `json:"listens"`
 	Possible    []facts.Listen `json:"possible,omitempty"` // unless what Why names says otherwise
 	Ends        string         `json:"ends,omitempty"`
@@ -30,7 +31,7 @@ type Gunicorn struct {
 func prediction(p facts.Prediction) *Prediction {
 	out := &Prediction{
 		Server: p.Server, Version: p.Version, Complete: p.Complete, Why: p.Why,
-		Daemonizes: known(p.Daemonizes), DaemonWhy: p.DaemonWhy,
+		Daemonizes: known(p.Daemonizes), DaemonWhy: p.DaemonWhy, Hint: p.Hint,
 		Listens: []facts.Listen{}, Ends: p.Ends, Interactive: p.Interactive, Development: p.Development,
 	}
 	if p.Complete {

@@ -109,6 +109,9 @@ func (t *textWriter) expected(p facts.Prediction) {
 	case p.Daemonizes == facts.No && p.DaemonWhy != "":
 		t.detail("stays", versioned(fmt.Sprintf("%s stays in the foreground: %s", p.Title, p.DaemonWhy), p))
 	}
+	if p.Hint != "" {
+		t.detail("hint", "it may go to the background: "+p.Hint)
+	}
 	for _, l := range p.Listens {
 		t.detail("expect", versioned(predicted(l), p))
 	}

@@ -5,7 +5,6 @@
 package servers
 
 import (
-	"fmt"
 	"io/fs"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -46,7 +45,7 @@ func predictCommand(c facts.Command, l facts.Launch, files fs.FS, all []server) 
 	}
 	s := match(run, all)
 	if s == nil {
-		return facts.Prediction{Why: fmt.Sprintf("%s is not in the catalogue", run.program)}
+		return run.stranger()
 	}
 	run.server, run.all = s, all
 	run.p = facts.Prediction{Server: s.ID, Title: s.Title, Development: s.Development}
