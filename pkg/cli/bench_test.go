@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 )
@@ -88,35 +87,6 @@ func BenchmarkDynamic(b *testing.B) {
 		wall += time.Since(began)
 	}
 	b.ReportMetric(wall.Seconds()*1000/float64(b.N), "wall-ms/op")
-}
-
-// BenchmarkSeveral checks eight images in one call, with one cell and with two
-// in turn, beside as many times docker run of a command that ends at once.
-func BenchmarkSeveral(b *testing.B) {
-	name := binary(b)
-	var refs []string
-	for i := range 8 {
-		refs = append(refs, benchImage(b, "of8-"+strconv.Itoa(i), "ENV NUMBER="+strconv.Itoa(i)))
-	}
-	var one, two, docker time.Duration
-	b.ResetTimer()
-	for range b.N {
-		began := time.Now()
-		whole(b, name, append([]string{"--runner", "docker", "--quiet", "--jobs", "1"}, refs...)...)
-		one += time.Since(began)
-		began = time.Now()
-		whole(b, name, append([]string{"--runner", "docker", "--quiet", "--jobs", "2"}, refs...)...)
-		two += time.Since(began)
-		began = time.Now()
-		for _, ref := range refs {
-			whole(b, "docker", "run", "--rm", ref, "true")
-		}
-		docker += time.Since(began)
-	}
-	n := float64(b.N)
-	b.ReportMetric(one.Seconds()/n, "s/one-cell")
-	b.ReportMetric(two.Seconds()/n, "s/two-cells")
-	b.ReportMetric(docker.Seconds()/n, "s/docker-run-true")
 }
 
 func benchImage(b *testing.B, name, step string) string {

@@ -3,7 +3,6 @@ package launch
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -215,22 +214,6 @@ func (s *shell) binary(cmd *syntax.BinaryCmd, last bool) outcome {
 		end.why = "the command is a pipe: " + oneLine(s.text(cmd))
 	}
 	return end
-}
-
-// filters read what the command says and write it on.
-var filters = []string{"tee", "cat", "grep", "egrep", "sed", "awk", "gawk", "logger", "ts", "cronolog", "rotatelogs", "multilog", "jq", "cut", "tr", "pino-pretty", "bunyan"}
-
-// filterName is the program behind a pipe when it only passes text on, and
-// therefore ends with the command before it.
-func filterName(stmt *syntax.Stmt) string {
-	call, ok := stmt.Cmd.(*syntax.CallExpr)
-	if !ok || len(call.Args) == 0 {
-		return ""
-	}
-	if name := path.Base(call.Args[0].Lit()); slices.Contains(filters, name) {
-		return name
-	}
-	return ""
 }
 
 func (s *shell) and(cmd *syntax.BinaryCmd, last bool) outcome {

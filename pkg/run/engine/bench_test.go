@@ -1,14 +1,15 @@
 package engine
 
 import (
-	"bufio"
-	"os"
-	"os/exec"
+	"bytes"
+	"context"
+	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/docker/docker/api/types/container"
 
 	"github.com/imglint/imglint/pkg/facts"
 )
@@ -29,93 +30,76 @@ func boundAt(tb testing.TB, text string) time.Time {
 	return time.Unix(0, ns)
 }
 
-// BenchmarkBind compares, in turn, how long a program takes to its socket when
-// it is observed in a cell that is ready, and when the docker command runs it;
-// and how long it takes to tell that one crashed. Medians, since the machine is
-// never quiet: go test ./pkg/run/engine -run '^$' -bench Bind -benchtime 12x
+// BenchmarkBind compares how long a program takes to its socket when it is
+// observed in a cell that is ready, and when it is just run as docker does.
 func BenchmarkBind(b *testing.B) {
-	cache := b.TempDir()
-	if err := os.Chmod(cache, 0o755); err != nil {
-		b.Fatal(err)
-	}
-	e := connect(b, func(o *Options) { o.Cache = cache })
+	e := connect(b)
 	ref := makeImage(b, e, nil)
-	begun := time.Now()
-	im := open(b, e, ref)
-	if err := im.reader.wait(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-	first := time.Since(begun)
-	var cell, verdict, docker, crash []time.Duration
-	for b.Loop() {
-		bind, told := watched(b, im)
-		cell, verdict = append(cell, bind), append(verdict, told)
-		docker = append(docker, dockerRun(b, ref))
-		crash = append(crash, crashed(b, im))
-	}
-	b.ReportMetric(0, "ns/op") // of no meaning here
-	b.ReportMetric(median([]time.Duration{first}), "ms/cell-start")
-	b.ReportMetric(median(cell), "ms/cell-bind")
-	b.ReportMetric(median(docker), "ms/docker-run-bind")
-	b.ReportMetric(median(cell)/median(docker), "cell/docker")
-	b.ReportMetric(median(verdict), "ms/verdict-after-bind")
-	b.ReportMetric(median(crash), "ms/crash-verdict")
+	b.Run("observed", func(b *testing.B) {
+		im := open(b, e, ref)
+		if err := im.reader.wait(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		var toBind, toVerdict time.Duration
+		for b.Loop() {
+			if err := im.vacant(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			start := time.Now()
+			seen, err := im.Observe(b.Context(), runSpec("/app", "serve", ":8000"), nil)
+			if err != nil || seen.Stopped != facts.StopAnswered {
+				b.Fatalf("stopped %q, %v", seen.Stopped, err)
+			}
+			at := boundAt(b, text(seen.Log))
+			toBind += at.Sub(start)
+			toVerdict += time.Since(at)
+		}
+		b.ReportMetric(float64(toBind.Milliseconds())/float64(b.N), "ms/bind")
+		b.ReportMetric(float64(toVerdict.Milliseconds())/float64(b.N), "ms/verdict-after-bind")
+	})
+	b.Run("plain", func(b *testing.B) {
+		var toBind time.Duration
+		for b.Loop() {
+			start := time.Now()
+			toBind += plainRun(b, e, ref).Sub(start)
+		}
+		b.ReportMetric(float64(toBind.Milliseconds())/float64(b.N), "ms/bind")
+	})
 }
 
-func median(all []time.Duration) float64 {
-	slices.Sort(all)
-	return float64(all[len(all)/2].Microseconds()) / 1000
-}
-
-// watched returns when the program bound, and when that was told after.
-func watched(b *testing.B, im *Image) (bind, told time.Duration) {
-	b.Helper()
-	if err := im.vacant(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-	start := time.Now()
-	seen, err := im.Observe(b.Context(), waySpec([]string{"/app", "serve", ":8000"}), nil)
-	if err != nil || seen.Stopped != facts.StopAnswered || seen.Way != facts.WayCell {
-		b.Fatalf("stopped %q watched %q, %v", seen.Stopped, seen.Way, err)
-	}
-	at := boundAt(b, text(seen.Log))
-	return at.Sub(start), time.Since(at)
-}
-
-// crashed returns how long it takes from asking for a run to the verdict.
-func crashed(b *testing.B, im *Image) time.Duration {
-	b.Helper()
-	if err := im.vacant(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-	start := time.Now()
-	seen, err := im.Observe(b.Context(), waySpec([]string{"/app", "exit", "3", "no such table"}), nil)
-	if err != nil || seen.Exit == nil || seen.Exit.Code != 3 {
-		b.Fatalf("exit %+v, %v", seen.Exit, err)
-	}
-	return time.Since(start)
-}
-
-// dockerRun runs the docker command until the program has bound.
-func dockerRun(b *testing.B, ref string) time.Duration {
-	b.Helper()
-	name := "imglint-bench-" + strconv.Itoa(os.Getpid())
-	cmd := exec.CommandContext(b.Context(), "docker", "run", "--rm", "--name", name, "--entrypoint", "/app", ref, "serve", ":8000")
-	out, err := cmd.StdoutPipe()
+// plainRun does what docker run does, and returns when the program bound.
+func plainRun(tb testing.TB, e *Engine, ref string) time.Time {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+	defer cancel()
+	id, err := e.api.create(ctx, &container.Config{
+		Image: ref, Entrypoint: []string{"/app", "serve", ":8000"}, AttachStdout: true,
+		Labels: e.owner.labels(roleTarget, time.Minute),
+	}, &container.HostConfig{})
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	start := time.Now()
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
+	defer func() {
+		if err := e.remove(context.Background(), id, roleCell); err != nil {
+			tb.Error(err)
+		}
+	}()
+	conn, err := e.api.attach(ctx, id, false)
+	if err != nil {
+		tb.Fatal(err)
 	}
-	lines := bufio.NewScanner(out)
-	for lines.Scan() && !bound.MatchString(lines.Text()) {
+	defer conn.Close()
+	if err := e.api.start(ctx, id); err != nil {
+		tb.Fatal(err)
 	}
-	at := boundAt(b, lines.Text())
-	if out, err := exec.Command("docker", "kill", name).CombinedOutput(); err != nil {
-		b.Fatalf("docker kill: %v: %s", err, out)
+	var out bytes.Buffer
+	for !bound.Match(out.Bytes()) {
+		buf := make([]byte, 4096)
+		n, err := conn.Reader.Read(buf)
+		if err != nil {
+			tb.Fatal(fmt.Errorf("read output: %w", err))
+		}
+		out.Write(buf[:n])
 	}
-	_ = cmd.Wait() // it was killed
-	return at.Sub(start)
+	return boundAt(tb, out.String())
 }
