@@ -73,7 +73,7 @@ func TestCache(t *testing.T) {
 	if status != ExitClean {
 		t.Fatalf("%d %s", status, out)
 	}
-	listed := regexp.MustCompile(`^LAYER +SIZE +FILES +LAST USED *\n[0-9a-f]{12} +[0-9.]+MiB +1 +less than a second ago *\n1 layer, [0-9.]+MiB of at most 2GiB, in `)
+	listed := regexp.MustCompile(`^LAYER +SIZE +FILES +LAST USED *\n[0-9a-f]{12} +[0-9.]+MiB +1 +(less than a|[0-9]+) seconds? ago *\n1 layer, [0-9.]+MiB of at most 2GiB, in `)
 	if status, out := cached(t, dir, "cache"); status != ExitClean || !listed.MatchString(out) {
 		t.Errorf("one: %d %s", status, out)
 	}
