@@ -64,6 +64,8 @@ func TestWrongUsage(t *testing.T) {
 		"ignore":           {[]string{"--ignore", "loopback", "app"}, `imglint: --ignore: there is no rule "loopback"; imglint rules lists them` + "\n"},
 		"ignore near":      {[]string{"--ignore", "loopback-bin", "app"}, `imglint: --ignore: there is no rule "loopback-bin", did you mean loopback-bind?` + "\n"},
 		"memory":           {[]string{"--memory", "lots", "app"}, `imglint: --memory "lots": use a size of at least 6m, such as 512m or 2g` + "\n"},
+		"arch":             {[]string{"--arch", "x86", "app"}, `imglint: --arch "x86": use one of 386, amd64,`},
+		"layer bytes":      {[]string{"--max-layer-bytes", "1k", "app"}, "at least 1m"},
 		"memory small":     {[]string{"--memory", "1k", "app"}, "at least 6m"},
 		"cpus":             {[]string{"--cpus", "-1", "app"}, "imglint: --cpus -1: must not be negative\n"},
 		"window":           {[]string{"--boot-window", "-1s", "app"}, "must not be negative"},

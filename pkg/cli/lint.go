@@ -73,7 +73,7 @@ func jobs(f *flags) int {
 // connect finds where images come from. Without an engine the registry is
 // left, and nothing can be run; that is said once an image is found there.
 func connect(ctx context.Context, f *flags, io IO, images int, here *local.Runner, options *lint.Options) ([]lint.Source, func(), error) {
-	registry := lint.FromRegistry(versionText())
+	registry := lint.FromRegistry(f.reading())
 	static := f.static || f.runner == runnerLocal
 	e, err := engine.Connect(ctx, engine.Options{Host: f.host, Static: static, Network: f.network, Images: images, Cache: cacheDir()})
 	var known *engine.Error

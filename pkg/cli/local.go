@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker/go-units"
 	"github.com/spf13/pflag"
 
 	"github.com/imglint/imglint/pkg/lint"
@@ -19,14 +20,38 @@ type sourceFlags struct {
 	buildArgs     []string
 	noBuildChecks bool
 	diff, fix     bool
+	arch          string
+	maxLayerBytes string
 }
 
 func (f *sourceFlags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.target, "target", "", "of a Dockerfile, the `STAGE` to check (default: the last)")
 	set.StringArrayVar(&f.buildArgs, "build-arg", nil, "of a Dockerfile, set an ARG: `KEY=VALUE`, or KEY to pass on your variable")
 	set.BoolVar(&f.noBuildChecks, "no-build-checks", false, "of a Dockerfile, leave out BuildKit's own checks")
+	set.StringVar(&f.arch, "arch", "", "of an image for several CPUs, the `ARCHITECTURE` to check, such as arm64 (default: amd64, or the only one)")
+	set.StringVar(&f.maxLayerBytes, "max-layer-bytes", "256m", "read at most this `SIZE` of an image's layers where they are not unpacked; what lies behind is said to be unexamined")
 	set.BoolVar(&f.diff, "diff", false, "print the fixes of the errors as a diff of the Dockerfile, for git apply")
 	set.BoolVar(&f.fix, "fix", false, "write the fixes of the errors to the Dockerfile")
+}
+
+// architectures are those that container platforms run.
+var architectures = []string{"386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"}
+
+// checkReading refuses what cannot be read.
+func (f *sourceFlags) checkReading(*lint.Options) error {
+	if f.arch != "" && !slices.Contains(architectures, f.arch) {
+		return usage("--arch %q: use one of %s", f.arch, strings.Join(architectures, ", "))
+	}
+	if n, err := units.RAMInBytes(f.maxLayerBytes); err != nil || n < 1<<20 {
+		return usage("--max-layer-bytes %q: use a size of at least 1m, such as 64m or 1g", f.maxLayerBytes)
+	}
+	return nil
+}
+
+// reading is what the flags say about images that are read and not unpacked.
+func (f *sourceFlags) reading() lint.Reading {
+	n, _ := units.RAMInBytes(f.maxLayerBytes) // checked before
+	return lint.Reading{Version: versionText(), Architecture: f.arch, MaxLayerBytes: n}
 }
 
 // checkArguments refuses what is surely nothing to check.
@@ -65,13 +90,13 @@ func (f *flags) places(ctx context.Context, io IO, arguments []string, options *
 	if err != nil {
 		return places{}, nil, err
 	}
-	bases := &lint.Bases{Host: f.host, Version: versionText()}
+	bases := &lint.Bases{Host: f.host, Reading: f.reading()}
 	closeBases := func() {
 		if err := bases.Close(context.WithoutCancel(ctx)); err != nil {
 			fmt.Fprintf(io.Err, "imglint: %v\n", err)
 		}
 	}
-	stored := lint.FromStorage(io.In)
+	stored := lint.FromStorage(io.In, f.reading())
 	if runner != nil {
 		stored = lint.RunHere(stored, runner)
 	}
@@ -102,7 +127,7 @@ func elsewhere(argument string) bool {
 // build says how a Dockerfile would be built. It reads --build-arg as docker
 // build does: KEY alone takes imglint's own variable.
 func (f *flags) build(getenv func(string) string) (lint.Build, error) {
-	b := lint.Build{Target: f.target, Args: map[string]string{}, Checks: !f.noBuildChecks}
+	b := lint.Build{Target: f.target, Architecture: f.arch, Args: map[string]string{}, Checks: !f.noBuildChecks}
 	for _, text := range f.buildArgs {
 		pairs, err := variable(text, getenv)
 		if err != nil {

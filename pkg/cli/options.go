@@ -32,7 +32,7 @@ func (f *flags) options(getenv func(string) string) (lint.Options, finding.Sever
 		return o, 0, err
 	}
 	o.Platform, o.Service = platforms[0], f.service
-	for _, step := range []func(*lint.Options) error{f.numbers, f.ignores, f.limits, f.sourceFile} {
+	for _, step := range []func(*lint.Options) error{f.numbers, f.ignores, f.limits, f.sourceFile, f.checkReading} {
 		if err := step(&o); err != nil {
 			return o, 0, err
 		}

@@ -45,13 +45,14 @@ func (f *flags) here(ctx context.Context) (*local.Runner, error) {
 
 // withEngine lists the sources where an engine answers.
 func (f *flags) withEngine(e *engine.Engine, r *local.Runner, registry lint.Source, say func(string)) []lint.Source {
-	if r != nil && f.runner == runnerLocal {
-		return []lint.Source{lint.FromEngineHere(e, r, say), lint.RunHere(registry, r)}
+	in := lint.FromEngine(e)
+	switch {
+	case r != nil && f.runner == runnerLocal:
+		in, registry = lint.FromEngineHere(e, r, say), lint.RunHere(registry, r)
+	case r != nil && f.network == "":
+		in = lint.FromEngineOr(e, r)
 	}
-	if r != nil && f.network == "" {
-		return []lint.Source{lint.FromEngineOr(e, r), registry}
-	}
-	return []lint.Source{lint.FromEngine(e), registry}
+	return []lint.Source{lint.ForArchitecture(in, f.arch), registry}
 }
 
 // detail tells what only -v wants to know.

@@ -23,8 +23,11 @@ const maxLinks = 40
 // as far as the question needs: a path is absent when every layer was
 // examined, and facts.ErrNotExamined where one could not be.
 type files struct {
-	mu     sync.Mutex
-	layers []*layer // the top one first
+	mu      sync.Mutex
+	layers  []*layer // the top one first
+	limits  *limits
+	budget  int64
+	counted bool // what is read is counted where it comes from
 }
 
 var (
@@ -38,11 +41,21 @@ var (
 // of them as they are stored.
 func newFiles(blobs []blob, budget int64) *files {
 	limits := newLimits(budget)
-	f := &files{}
+	f := &files{limits: limits, budget: budget}
 	for _, b := range slices.Backward(blobs) {
 		f.layers = append(f.layers, newLayer(b, limits))
 	}
 	return f
+}
+
+// spent is how much of the layers was read, unless that is counted elsewhere.
+func (f *files) spent() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.counted {
+		return 0
+	}
+	return f.budget - f.limits.compressed
 }
 
 func (f *files) close() {

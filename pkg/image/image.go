@@ -22,6 +22,7 @@ type Image struct {
 	layers       []Layer
 	attestations attestations
 	closer       io.Closer // of what it is read from; nil: nothing
+	spent        *spent
 }
 
 // Facts returns the image's identity, config and history.
@@ -86,7 +87,7 @@ func open(img v1.Image, budget int64) (*Image, error) {
 
 // assemble makes an image of its parts, the lowest layer first.
 func assemble(config *v1.ConfigFile, id, digest string, blobs []blob, budget int64) *Image {
-	img := &Image{facts: fromConfig(config), files: newFiles(blobs, budget)}
+	img := &Image{facts: fromConfig(config), files: newFiles(blobs, budget), spent: &spent{}}
 	img.facts.ID, img.facts.Digest = id, digest
 	for n, b := range blobs {
 		l := Layer{Digest: b.digest, Open: b.unpacked}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -86,7 +87,7 @@ func (s *store) image(name string, o Options) (*Image, error) {
 	if s.form == "directory" {
 		img.facts.Source = SourceLayout
 	}
-	img.closer = s
+	img.closer, img.spent = s, &s.spent
 	return img, nil
 }
 
@@ -109,10 +110,10 @@ func (s *store) saved(o Options) (*Image, error) {
 	if len(images) == 0 || images[0].Config == "" {
 		return nil, errors.New("its manifest.json names no image")
 	}
-	if err := oneOf(savedNames(images)); err != nil {
+	one, err := theSaved(images, o.Name)
+	if err != nil {
 		return nil, err
 	}
-	one := images[0]
 	text, err := s.document(clean(one.Config))
 	if err != nil {
 		return nil, err
@@ -126,6 +127,31 @@ func (s *store) saved(o Options) (*Image, error) {
 		blobs[i] = s.blob(config.RootFS.DiffIDs[i].String(), clean(name))
 	}
 	return assemble(config, digestOf(text), "", blobs, o.budget()), nil
+}
+
+// theSaved is the image with a name, or the only one.
+func theSaved(images []savedImage, name string) (savedImage, error) {
+	if name == "" {
+		return images[0], oneOf(savedNames(images))
+	}
+	for _, i := range images {
+		if slices.ContainsFunc(append(i.RepoTags, strings.TrimSuffix(i.Config, ".json")), func(tag string) bool { return sameName(tag, name) }) {
+			return i, nil
+		}
+	}
+	return savedImage{}, notThere(name, savedNames(images))
+}
+
+// sameName holds what an archive calls an image against what a user types:
+// with or without the registry, the tag latest, and how an ID begins.
+func sameName(there, typed string) bool {
+	short := strings.TrimPrefix(strings.TrimPrefix(there, "docker.io/"), "library/")
+	return there == typed || short == typed || short == typed+":latest" ||
+		len(typed) >= 12 && strings.HasPrefix(strings.TrimPrefix(there, "sha256:"), strings.TrimPrefix(typed, "sha256:"))
+}
+
+func notThere(name string, names []string) error {
+	return fmt.Errorf("it holds no %s, but %s", name, strings.Join(names, ", "))
 }
 
 func savedNames(images []savedImage) []string {
@@ -145,7 +171,7 @@ func oneOf(names []string) error {
 	if len(names) < 2 {
 		return nil
 	}
-	return fmt.Errorf("it holds %d images (%s): save the one to check alone", len(names), strings.Join(names, ", "))
+	return fmt.Errorf("it holds %d images (%s): name one, as in FILE:%s", len(names), strings.Join(names, ", "), names[0])
 }
 
 // parseConfig reads an image's config and holds it against the number of its

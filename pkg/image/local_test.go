@@ -39,7 +39,7 @@ func TestMalformedArchives(t *testing.T) {
 		"docker 1.9":       {tarOf(t, "repositories={}"), "older than 1.10"},
 		"manifest of else": {manifest(`{"name":"a web app"}`), "not one of docker save"},
 		"no image":         {manifest(`[]`), "names no image"},
-		"two images":       {manifest(`[{"Config":"a","RepoTags":["a:1"]},{"Config":"b","RepoTags":["b:1"]}]`), "it holds 2 images (a:1, b:1): save the one to check alone"},
+		"two images":       {manifest(`[{"Config":"a","RepoTags":["a:1"]},{"Config":"b","RepoTags":["b:1"]}]`), "it holds 2 images (a:1, b:1): name one, as in FILE:a:1"},
 		"no config":        {manifest(`[{"Config":"a.json"}]`), "the archive is incomplete: a.json is not in it"},
 		"escaping config":  {manifest(`[{"Config":"../../../../etc/passwd"}]`), "the archive is incomplete: etc/passwd is not in it"},
 		"bad config":       {tarOf(t, "c=nonsense", `manifest.json=[{"Config":"c"}]`), "its config is damaged"},
@@ -147,6 +147,27 @@ func TestSeveralNames(t *testing.T) {
 	}
 	if _, err := Local(t.Context(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "it holds 2 images") || !strings.Contains(err.Error(), "other") {
 		t.Error(err)
+	}
+	opened, err := Local(t.Context(), dir, Options{Name: "other"})
+	if err != nil || opened.Facts().Config.WorkingDir != "/srv" {
+		t.Errorf("by name: %v, %v", opened, err)
+	}
+	if _, err := Local(t.Context(), dir, Options{Name: "third"}); err == nil || !strings.Contains(err.Error(), "it holds no third, but ") {
+		t.Error(err)
+	}
+}
+
+func TestSavedNames(t *testing.T) {
+	t.Parallel()
+	images := []savedImage{{Config: "0123456789abcdef.json", RepoTags: []string{"app:latest", "reg.example/app:1"}}, {Config: "fedcba9876543210.json"}}
+	for name, want := range map[string]string{
+		"app": images[0].Config, "app:latest": images[0].Config, "reg.example/app:1": images[0].Config,
+		"fedcba987654": images[1].Config, "sha256:fedcba9876543210": images[1].Config, "": "", "app:2": "", "fed": "",
+	} {
+		got, err := theSaved(images, name)
+		if (err == nil) != (want != "") || err == nil && got.Config != want {
+			t.Errorf("%q chooses %q, %v; want %q", name, got.Config, err, want)
+		}
 	}
 }
 

@@ -88,6 +88,13 @@ func (s *store) pick(all []v1.Descriptor, o Options) (v1.Hash, error) {
 	if len(images) == 0 {
 		return v1.Hash{}, errors.New("its index lists no image")
 	}
+	if o.Name != "" {
+		named := slices.DeleteFunc(slices.Clone(images), func(d v1.Descriptor) bool { return !calls(d, all, o.Name) })
+		if len(named) == 0 {
+			return v1.Hash{}, notThere(o.Name, imageNames(images))
+		}
+		images = named
+	}
 	if len(images) > 1 {
 		s.platforms(images)
 	}
@@ -128,6 +135,22 @@ func unambiguous(images []v1.Descriptor, chosen v1.Hash) error {
 
 func samePlatform(a, b *v1.Platform) bool {
 	return a != nil && b != nil && a.OS == b.OS && a.Architecture == b.Architecture && a.Variant == b.Variant
+}
+
+// calls reports whether one of the index's entries for an image has the name.
+func calls(image v1.Descriptor, all []v1.Descriptor, name string) bool {
+	return slices.ContainsFunc(all, func(d v1.Descriptor) bool {
+		return d.Digest == image.Digest && (sameName(imageName(d), name) || sameName(d.Digest.String(), name) ||
+			d.Annotations["org.opencontainers.image.ref.name"] == name)
+	})
+}
+
+func imageNames(images []v1.Descriptor) []string {
+	var names []string
+	for _, d := range images {
+		names = append(names, imageName(d))
+	}
+	return names
 }
 
 // imageName is what an index calls an image, "" included.

@@ -13,6 +13,7 @@ import (
 type patient struct {
 	inner http.RoundTripper
 	stall time.Duration
+	spent *spent
 }
 
 // stallError is temporary, so that the request is tried again.
@@ -26,6 +27,7 @@ var errStalled error = stallError{}
 
 // RoundTrip implements http.RoundTripper.
 func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
+	p.spent.requests.Add(1)
 	ctx, cancel := context.WithCancelCause(r.Context())
 	timer := time.AfterFunc(p.stall, func() { cancel(errStalled) })
 	response, err := p.inner.RoundTrip(r.WithContext(ctx))
@@ -36,7 +38,7 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	cause := func() error { return context.Cause(ctx) }
-	response.Body = &patientBody{ReadCloser: response.Body, cause: cause, cancel: cancel, timer: timer, stall: p.stall}
+	response.Body = &patientBody{ReadCloser: response.Body, cause: cause, cancel: cancel, timer: timer, stall: p.stall, spent: p.spent}
 	return response, nil
 }
 
@@ -56,6 +58,7 @@ type patientBody struct {
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	stall  time.Duration
+	spent  *spent
 }
 
 // Read implements io.Reader.
@@ -63,6 +66,7 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	b.timer.Reset(b.stall)
 	n, err := b.ReadCloser.Read(p)
 	b.timer.Stop()
+	b.spent.bytes.Add(int64(n))
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = stalled(b.cause(), err)
 	}

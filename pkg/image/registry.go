@@ -18,6 +18,9 @@ type Options struct {
 	// OS and Architecture choose from a multi-platform image; "": linux/amd64,
 	// or the only one there is.
 	OS, Architecture string
+	// Name chooses one of several images of an archive or a layout, as its
+	// index calls it; "": there is only one.
+	Name string
 	// MaxLayerBytes bounds what is read of the layers, as they are stored; 0:
 	// DefaultMaxLayerBytes.
 	MaxLayerBytes int64
@@ -32,6 +35,7 @@ type Options struct {
 	Transport http.RoundTripper
 
 	backoff remote.Backoff // tests do not wait for seconds
+	spent   *spent
 }
 
 // DefaultMaxLayerBytes lets most images be read whole and keeps a lint of a
@@ -46,6 +50,7 @@ func Registry(ctx context.Context, ref string, o Options) (*Image, error) {
 		return nil, &Error{Kind: ErrMalformed, Ref: ref, Err: err}
 	}
 	host := hostOf(parsed)
+	o.spent = &spent{}
 	img, attested, err := fetch(parsed, o, o.remote(ctx)...)
 	if err != nil {
 		return nil, classify(ref, host, o, err)
@@ -55,7 +60,8 @@ func Registry(ctx context.Context, ref string, o Options) (*Image, error) {
 		return nil, classify(ref, host, o, err)
 	}
 	opened.facts.Ref, opened.facts.Source = ref, "registry"
-	opened.attestations = attested
+	opened.attestations, opened.spent = attested, o.spent
+	opened.files.counted = true // with the requests
 	return opened, nil
 }
 
@@ -90,7 +96,7 @@ func (o Options) remote(ctx context.Context) []remote.Option {
 	options := []remote.Option{
 		remote.WithContext(ctx),
 		remote.WithAuthFromKeychain(authn.DefaultKeychain),
-		remote.WithTransport(&patient{inner: inner, stall: o.stall()}),
+		remote.WithTransport(&patient{inner: inner, stall: o.stall(), spent: o.spent}),
 	}
 	if o.UserAgent != "" {
 		options = append(options, remote.WithUserAgent(o.UserAgent))

@@ -176,6 +176,17 @@ func TestRegistry(t *testing.T) {
 		},
 		History: []facts.History{{CreatedBy: "ADD base in /"}, {CreatedBy: "EXPOSE [8000/tcp]", Empty: true}, {CreatedBy: "COPY . /srv", Comment: "buildkit.dockerfile.v0"}},
 	}
+	before, first := opened.Cost(), asked.requests
+	if failed := int(before.Requests) - asked.requests; failed < 0 || failed > 1 || // HTTPS is tried first
+		before.Bytes < 500 || before.Bytes > 20_000 {
+		t.Errorf("counts %+v for %d requests", before, asked.requests)
+	}
+	defer func() {
+		after := opened.Cost()
+		if int(after.Requests-before.Requests) != asked.requests-first || after.Requests <= before.Requests || after.Bytes <= before.Bytes {
+			t.Errorf("counts %+v with the files, %+v before, %d requests", after, before, asked.requests)
+		}
+	}()
 	if diff := cmp.Diff(want, opened.Facts()); diff != "" {
 		t.Errorf("facts (-want +got):\n%s", diff)
 	}

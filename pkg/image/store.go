@@ -20,6 +20,7 @@ const maxDocument = 4 << 20
 type store struct {
 	files fs.FS
 	form  string // for a reader: "directory" or "archive"
+	spent spent
 	io.Closer
 }
 
@@ -96,6 +97,7 @@ func (s *store) document(name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its %s cannot be read: %w", name, err)
 	}
+	s.spent.bytes.Add(int64(len(data)))
 	return data, nil
 }
 

@@ -21,7 +21,7 @@ const basePatience = 8 * time.Second
 // the config from the registry. Close it at the end.
 type Bases struct {
 	Host    string // of the engine; "" finds it
-	Version string
+	Reading Reading
 
 	mu     sync.Mutex
 	engine *engine.Engine
@@ -72,7 +72,7 @@ func (b *Bases) read(ctx context.Context, ref string) baseImage {
 	}
 	ctx, cancel := context.WithTimeout(ctx, basePatience)
 	defer cancel()
-	img, err := image.Registry(ctx, ref, image.Options{UserAgent: "imglint/" + b.Version})
+	img, err := image.Registry(ctx, ref, b.Reading.options())
 	if err != nil {
 		return baseImage{err: fmt.Errorf("read base image: %w", err)}
 	}

@@ -26,6 +26,8 @@ const (
 type Build struct {
 	Target string
 	Args   map[string]string
+	// Architecture is the CPU that is built for; "": amd64.
+	Architecture string
 	// Checks adds BuildKit's own build checks to the findings.
 	Checks bool
 	// Base reads a base image: its config, and its files where they are cheap
@@ -63,7 +65,7 @@ func (b builds) Open(ctx context.Context, name string) (Image, error) {
 func (b builds) compute(ctx context.Context, name string, file Dockerfile, dirs []string) (Image, error) {
 	img := &unbuilt{file: file, bases: map[string]fs.FS{}}
 	options := dockerfile.Options{
-		File: file.Name, Target: b.Target, BuildArgs: b.Args,
+		File: file.Name, Target: b.Target, BuildArgs: b.Args, Architecture: b.Architecture,
 		Base: func(ctx context.Context, ref string) (facts.Image, error) {
 			if b.Base == nil {
 				return facts.Image{}, errors.New("base images are not read")

@@ -34,6 +34,9 @@ func Classify(name string) (Argument, error) {
 	info, err := os.Stat(name)
 	switch {
 	case err != nil:
+		if file, one := nameIn(name); one != "" && file != name {
+			return ArgumentStored, nil
+		}
 		return ArgumentReference, nil // a wrong path is a wrong reference too
 	case info.IsDir() && name != "." && name != ".." && !strings.ContainsAny(name, `/\`):
 		return ArgumentReference, nil
@@ -53,15 +56,35 @@ func Classify(name string) (Argument, error) {
 	return ArgumentDockerfile, nil
 }
 
+// nameIn splits FILE:NAME, one of several images of an archive or a layout. A
+// file whose own name is such is meant as it is.
+func nameIn(argument string) (file, name string) {
+	if _, err := os.Stat(argument); err == nil {
+		return argument, ""
+	}
+	for i, r := range argument {
+		if r != ':' {
+			continue
+		}
+		if stored, err := image.Holds(argument[:i]); err == nil && stored {
+			return argument[:i], argument[i+1:]
+		}
+	}
+	return argument, ""
+}
+
 // FromStorage opens images in files, directories and standard input; they can
 // be read and not run.
-func FromStorage(stdin io.Reader) Source { return storage{stdin} }
+func FromStorage(stdin io.Reader, r Reading) Source { return storage{stdin, r} }
 
-type storage struct{ stdin io.Reader }
+type storage struct {
+	stdin   io.Reader
+	reading Reading
+}
 
 func (s storage) Open(ctx context.Context, name string) (Image, error) {
 	if name == Stdin {
-		img, err := image.Stream(ctx, s.stdin, image.Options{})
+		img, err := image.Stream(ctx, s.stdin, s.reading.options())
 		if err != nil {
 			return nil, err
 		}
@@ -70,7 +93,10 @@ func (s storage) Open(ctx context.Context, name string) (Image, error) {
 	if kind, err := Classify(name); err != nil || kind != ArgumentStored {
 		return nil, ErrNoImage // not this source's
 	}
-	img, err := image.Local(ctx, name, image.Options{})
+	o := s.reading.options()
+	file, name := nameIn(name)
+	o.Name = name
+	img, err := image.Local(ctx, file, o)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,10 @@ func (c *check) result(ref string) report.Result {
 	if c.unseen && c.facts.Run == nil {
 		r.Reason = unseenReason(r.Verdict)
 	}
+	if weighed, ok := c.image.(interface{ Cost() facts.Cost }); ok {
+		cost := weighed.Cost()
+		r.Cost = &cost
+	}
 	idle(&r)
 	return r
 }

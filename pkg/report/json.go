@@ -36,6 +36,7 @@ type Image struct {
 	Findings   []finding.Finding    `json:"findings"`
 	NotChecked []finding.NotChecked `json:"notChecked"`
 	Error      string               `json:"error,omitempty"`
+	Read       *facts.Cost          `json:"read,omitempty"`
 	Seconds    float64              `json:"seconds"`
 }
 
@@ -118,7 +119,7 @@ func JSON(w io.Writer, results []Result) error {
 
 func document(r Result) Image {
 	image := Image{
-		Image: r.Ref, Verdict: r.Verdict, Basis: r.Basis, Reason: r.Reason, Seconds: r.Took.Seconds(),
+		Image: r.Ref, Verdict: r.Verdict, Basis: r.Basis, Reason: r.Reason, Seconds: r.Took.Seconds(), Read: r.Cost,
 		Listeners: []Listener{}, Timeline: []Mark{}, Findings: []finding.Finding{}, NotChecked: []finding.NotChecked{},
 	}
 	image.Findings = append(image.Findings, r.Findings...)

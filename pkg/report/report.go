@@ -25,6 +25,8 @@ type Result struct {
 	Findings   []finding.Finding
 	NotChecked []finding.NotChecked
 	Took       time.Duration
+	// Cost is what reading the image took; nil: that is not known.
+	Cost *facts.Cost
 	// Starts is how often the image was started for this and for what was found
 	// at the same time; 0: it was checked alone.
 	Starts int

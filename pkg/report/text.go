@@ -16,7 +16,7 @@ func Text(w io.Writer, r Result, style Style) error {
 	t.header(r)
 	t.verdict(r)
 	if style.Verbose && r.Facts != nil {
-		t.trail(r.Facts)
+		t.trail(r.Facts, r.Cost)
 	}
 	for _, f := range r.Findings {
 		t.finding(f)

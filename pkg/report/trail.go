@@ -4,13 +4,18 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/docker/go-units"
+
 	"github.com/imglint/imglint/pkg/facts"
 )
 
 // trail prints how the command was followed and where every predicted address
 // comes from.
-func (t *textWriter) trail(f *facts.Facts) {
+func (t *textWriter) trail(f *facts.Facts, cost *facts.Cost) {
 	t.line("")
+	if cost != nil {
+		t.detail("read", costText(*cost, f.Image.Source))
+	}
 	t.launched(f.Launch)
 	t.expected(f.Prediction)
 	if f.Target.Endpoint.ChosenBy != "" {
@@ -29,6 +34,22 @@ func (t *textWriter) trail(f *facts.Facts) {
 	for _, mark := range timeline(f.Run) {
 		t.line("  %s %5.1fs  %s", t.style.paint(dim, "run   "), mark.At, clean(mark.Text))
 	}
+}
+
+// costText says what reading the image took.
+func costText(c facts.Cost, source string) string {
+	bytes := units.BytesSize(float64(c.Bytes))
+	if c.Requests == 0 {
+		return bytes + " of the " + orElse(source, "image")
+	}
+	return fmt.Sprintf("%s and %s from the %s", counted(int(c.Requests), "request"), bytes, orElse(source, "image's source"))
+}
+
+func orElse(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
 }
 
 func (t *textWriter) detail(label, text string) {
@@ -112,8 +133,12 @@ func (t *textWriter) expected(p facts.Prediction) {
 	if p.Hint != "" {
 		t.detail("hint", "it may go to the background: "+p.Hint)
 	}
+	label := "expect"
+	if !p.Complete {
+		label = "maybe"
+	}
 	for _, l := range p.Listens {
-		t.detail("expect", versioned(predicted(l), p))
+		t.detail(label, versioned(predicted(l), p))
 	}
 	if p.Why != "" {
 		t.detail("unsure", p.Why)

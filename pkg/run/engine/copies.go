@@ -37,6 +37,7 @@ type copies struct {
 	failed error
 	closed bool
 	known  map[string]*copied
+	cost   facts.Cost
 }
 
 // copied is what is known of one path.
@@ -58,6 +59,7 @@ func (c *copies) container(ctx context.Context) (string, error) {
 		return "", fs.ErrClosed
 	}
 	if c.id == "" && c.failed == nil {
+		c.cost.Requests++
 		c.id, c.failed = c.engine.api.create(ctx, &container.Config{
 			Image: c.image,
 			// An image without a command is refused otherwise.
@@ -88,11 +90,25 @@ func (c *copies) open(p string) (body io.ReadCloser, target string, err error) {
 	if err != nil {
 		return nil, "", notExamined(err)
 	}
+	c.cost.Requests++
 	body, stat, err := c.engine.api.copyOut(ctx, id, p)
 	if err != nil {
 		return nil, "", copyFault(err)
 	}
-	return body, stat.LinkTarget, nil
+	return &weighed{body, &c.cost.Bytes}, stat.LinkTarget, nil
+}
+
+// weighed counts what is read.
+type weighed struct {
+	io.ReadCloser
+	bytes *int64
+}
+
+// Read implements io.Reader.
+func (w *weighed) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	*w.bytes += int64(n)
+	return n, err
 }
 
 // copyFault tells what the engine's error says about a path. It answers

@@ -57,6 +57,19 @@ func (e *Engine) Open(ctx context.Context, ref string) (*Image, error) {
 	return im, nil
 }
 
+// openRequests are those of Open: the image's config and its history.
+const openRequests = 2
+
+// Cost returns what reading the image took so far. What a probe in the image
+// answers costs no request.
+func (im *Image) Cost() facts.Cost {
+	im.copies.mu.Lock()
+	defer im.copies.mu.Unlock()
+	cost := im.copies.cost
+	cost.Requests += openRequests
+	return cost
+}
+
 // Facts returns what the image's config says.
 func (im *Image) Facts() facts.Image { return im.facts }
 
