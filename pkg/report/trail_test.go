@@ -31,7 +31,7 @@ func TestVerboseSaysWhy(t *testing.T) {
 			Command: said("gunicorn", "app"), Limit: "timeout ends gunicorn after 60s",
 			Alternatives: []facts.Alternative{{Argv: []string{"celery", "worker"}, Because: "/ep.sh:4: pg_isready -h db fails"}, {Because: "/ep.sh:9: x fails"}},
 		},
-		Prediction: facts.Prediction{
+		Prediction: facts.Prediction{Complete: true,
 			Server: "gunicorn", Title: "gunicorn", Version: "21.2.0", Daemonizes: facts.No, DaemonWhy: "gunicorn's default",
 			Listens: []facts.Listen{
 				{Network: "tcp", Host: "127.0.0.1", Port: 8000, Protocol: "http", HostFrom: "gunicorn's default", PortFrom: "gunicorn's default"},
