@@ -30,7 +30,7 @@ var GunicornWorkerTimeout = &rule.Rule{
 	Title:    "gunicorn kills its workers before they answer",
 	Severity: finding.Error,
 	Needs:    rule.NeedsRun,
-	After:    []*rule.Rule{Daemonizes, OutOfMemory, ExitsAtOnce, LoopbackBind},
+	After:    []*rule.Rule{Daemonizes, OutOfMemory, ExitsAtOnce, LoopbackBind, UnreachableDependency},
 	Check:    checkGunicornWorkerTimeout,
 }
 

@@ -22,6 +22,7 @@ type logPattern struct {
 	Source  string   `yaml:"source"`
 	Pattern string   `yaml:"pattern"`
 	After   string   `yaml:"after"`
+	As      string   `yaml:"as"`
 	Samples []string `yaml:"samples"`
 	Says    string   `yaml:"says"`
 	Fix     string   `yaml:"fix"`
@@ -79,11 +80,31 @@ type mention struct {
 	pattern *logPattern
 }
 
+// colours are what some programs write also where nobody sees them.
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
+// variable is the environment variable that a name in the log stands for.
+func (m mention) variable() string {
+	name := m.words["name"]
+	switch m.pattern.As {
+	case "connection string": // https://learn.microsoft.com/aspnet/core/fundamentals/configuration
+		return "ConnectionStrings__" + name
+	case "section":
+		return strings.ReplaceAll(name, ":", "__")
+	case "property": // MicroProfile Config 5.3.1: in upper case, with _ for other characters
+		return notInVariables.ReplaceAllString(strings.ToUpper(name), "_")
+	}
+	return name
+}
+
+var notInVariables = regexp.MustCompile(`[^A-Z0-9_]`)
+
 // mentioned returns the first line that one of the patterns recognises.
 func mentioned(list []*logPattern, lines []facts.LogLine) (mention, bool) {
 	for i, line := range lines {
+		text := colours.ReplaceAllString(line.Text, "")
 		for _, p := range list {
-			found := p.line.FindStringSubmatch(line.Text)
+			found := p.line.FindStringSubmatch(text)
 			if found == nil || p.before != nil && !anyLine(p.before, lines[:i]) {
 				continue
 			}
@@ -101,7 +122,7 @@ func mentioned(list []*logPattern, lines []facts.LogLine) (mention, bool) {
 
 func anyLine(re *regexp.Regexp, lines []facts.LogLine) bool {
 	for _, line := range lines {
-		if re.MatchString(line.Text) {
+		if re.MatchString(colours.ReplaceAllString(line.Text, "")) {
 			return true
 		}
 	}

@@ -50,6 +50,27 @@ func TestLogPatterns(t *testing.T) {
 	}
 }
 
+// TestVariable holds what a name stands for, where that is not a variable's own.
+func TestVariable(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"KeyError: 'X'": "",
+		"System.InvalidOperationException: Connection string 'Shop' not found.":                                                  "ConnectionStrings__Shop",
+		"System.InvalidOperationException: Section 'Smtp:Host' not found in configuration.":                                      "Smtp__Host",
+		"SRCFG00014: The config property quarkus.datasource.jdbc-url is required but it could not be found in any config source": "QUARKUS_DATASOURCE_JDBC_URL",
+		"\x1b[31mError: DATABASE_URL is not set\x1b[0m":                                                                          "DATABASE_URL",
+	} {
+		m, ok := mentioned(patterns().Environment, logLines(line))
+		if got := ""; ok != (want != "") {
+			t.Errorf("%q: recognised: %v", line, ok)
+		} else if ok {
+			if got = m.variable(); got != want {
+				t.Errorf("%q: %q, want %q", line, got, want)
+			}
+		}
+	}
+}
+
 // TestKeyErrorAlone: without the environment in the trace it is somebody's dictionary.
 func TestKeyErrorAlone(t *testing.T) {
 	t.Parallel()

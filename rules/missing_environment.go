@@ -2,6 +2,8 @@ package rules
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/imglint/imglint/pkg/finding"
 	"github.com/imglint/imglint/pkg/rule"
@@ -33,9 +35,13 @@ func checkMissingEnvironment(p *rule.Pass) {
 	if !ok {
 		return
 	}
-	name := m.words["name"]
+	name := m.variable()
+	state := "which is not set"
+	if slices.ContainsFunc(p.Launch.Command.Env, func(kv string) bool { return strings.HasPrefix(kv, name+"=") }) {
+		state = "and does not take its value"
+	}
 	f := finding.Finding{
-		Message: fmt.Sprintf("%s wants the environment variable %s, which is not set", program(p), name),
+		Message: fmt.Sprintf("%s wants the environment variable %s, %s", program(p), name, state),
 		Place:   where(p),
 		Evidence: []finding.Evidence{
 			{Kind: "log", Text: clip(m.line.Text, 300), At: m.line.T.Seconds()},

@@ -25,7 +25,7 @@ var PumaWorkerTimeout = &rule.Rule{
 	Title:    "puma kills its workers before they answer",
 	Severity: finding.Error,
 	Needs:    rule.NeedsRun,
-	After:    []*rule.Rule{Daemonizes, OutOfMemory, ExitsAtOnce, LoopbackBind},
+	After:    []*rule.Rule{Daemonizes, OutOfMemory, ExitsAtOnce, LoopbackBind, UnreachableDependency},
 	Check:    checkPumaWorkerTimeout,
 }
 

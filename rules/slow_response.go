@@ -25,7 +25,7 @@ var SlowResponse = &rule.Rule{
 	Title:    "accepts the request and does not answer in time",
 	Severity: finding.Error,
 	Needs:    rule.NeedsRun,
-	After:    []*rule.Rule{Daemonizes, OutOfMemory, ExitsAtOnce, LoopbackBind, NotHTTP, TLSOnPort, GunicornWorkerTimeout, PumaWorkerTimeout},
+	After:    []*rule.Rule{Daemonizes, OutOfMemory, ExitsAtOnce, LoopbackBind, UnreachableDependency, NotHTTP, TLSOnPort, GunicornWorkerTimeout, PumaWorkerTimeout},
 	Check:    checkSlowResponse,
 }
 

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"net/url"
 	"reflect"
 	"regexp"
 	"strings"
@@ -31,8 +32,26 @@ func newRedactor(env []string) *strings.Replacer {
 		if len(value) >= least {
 			pairs = append(pairs, value, "["+key+"]")
 		}
+		if password := passwordOf(value); password != "" {
+			pairs = append(pairs, password, "[password of "+key+"]")
+		}
 	}
 	return strings.NewReplacer(pairs...)
+}
+
+// passwordOf is the password in an address, which a program may print apart
+// from it. One that is also the user's name is no secret, and a word that means
+// something elsewhere.
+func passwordOf(value string) string {
+	u, err := url.Parse(value)
+	if err != nil || u.User == nil {
+		return ""
+	}
+	password, _ := u.User.Password()
+	if len(password) < shortestValue || password == u.User.Username() {
+		return ""
+	}
+	return password
 }
 
 // redact replaces in every string that v, a pointer, leads to.

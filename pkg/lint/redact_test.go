@@ -40,3 +40,25 @@ func TestRedact(t *testing.T) {
 		t.Errorf("log line %q, want %q", got, want)
 	}
 }
+
+// TestRedactPassword: a client that fails prints the parts of the address that
+// it was given.
+func TestRedactPassword(t *testing.T) {
+	t.Parallel()
+	r := newRedactor([]string{
+		"DATABASE_URL=postgres://shop:correct-horse@db:5432/shop", "CACHE_URL=redis://:battery-staple@cache",
+		"QUEUE_URL=amqp://rabbitmq:rabbitmq@queue", "OTHER=shop:x@y z", "SHORT_URL=redis://:abc@cache",
+	})
+	tests := map[string]string{
+		"user=shop password=correct-horse host=db":         "user=shop password=[password of DATABASE_URL] host=db",
+		"AUTH battery-staple":                              "AUTH [password of CACHE_URL]",
+		"using postgres://shop:correct-horse@db:5432/shop": "using [DATABASE_URL]",
+		"rabbitmq is not there":                            "rabbitmq is not there",
+		"abcdef":                                           "abcdef",
+	}
+	for text, want := range tests {
+		if got := r.Replace(text); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}
