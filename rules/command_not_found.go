@@ -74,6 +74,10 @@ func lacking(program facts.Program) bool {
 func reportNotFound(p *rule.Pass, program facts.Program, name string, place finding.Place, event facts.Event) {
 	message, fix := explainNotFound(p, program, name)
 	f := finding.Finding{Message: message, Place: place, Fix: &finding.Fix{Description: fix}}
+	if cmd := p.Image.Config.Cmd; strings.HasPrefix(fix, everyWord) && len(cmd) == 1 && len(p.Image.Config.Entrypoint) == 0 {
+		words := strings.Fields(name)
+		f.Fix = &finding.Fix{Description: everyWord, Instruction: "CMD " + jsonWords(words), Change: finding.Change{Cmd: words}}
+	}
 	if event.Kind != "" {
 		f.Evidence = append(f.Evidence, finding.Evidence{
 			Kind: "seen", Text: fmt.Sprintf("executing %s failed: %s (no such file or directory)", commandLine(event.Argv), event.Errno),
@@ -85,6 +89,8 @@ func reportNotFound(p *rule.Pass, program facts.Program, name string, place find
 	}
 	p.Report(f)
 }
+
+const everyWord = "make every word a string of its own"
 
 // builtins work only inside a shell.
 var builtins = []string{"exec", "cd", "source", ".", "export", "set", "ulimit", "umask", "eval", "wait", "trap"}
@@ -106,7 +112,7 @@ func explainNotFound(p *rule.Pass, program facts.Program, name string) (message,
 			"use the shell form, without brackets: CMD " + strings.Join(p.Launch.Argv, " ")
 	case strings.Contains(name, " "):
 		return fmt.Sprintf("the whole text %q is taken as the name of one program", name),
-			"make every word a string of its own: CMD " + jsonWords(strings.Fields(name))
+			everyWord + ": CMD " + jsonWords(strings.Fields(name))
 	case strings.Contains(name, "/"):
 		return fmt.Sprintf("%s does not exist in the image", name),
 			fmt.Sprintf("COPY it into the image, or correct the path (WORKDIR is %s)", workdir(p))
@@ -130,12 +136,4 @@ func workdir(p *rule.Pass) string {
 		return "/"
 	}
 	return p.Image.Config.WorkingDir
-}
-
-func jsonWords(words []string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = fmt.Sprintf("%q", w)
-	}
-	return "[" + strings.Join(quoted, ", ") + "]"
 }

@@ -232,7 +232,7 @@ func reportDaemonizes(p *rule.Pass, f finding.Finding) {
 		// It forks from the leader of a process group, which PID 1 is.
 		f.Message = fmt.Sprintf("setsid puts %s in the background, because it is the container's first process, and the container exits with it", program(p))
 		f.Place = first(p)
-		f.Fix = &finding.Fix{Description: "leave setsid out: the first process of a container leads a session of its own anyway"}
+		f.Fix = withoutSetsid(p)
 	}
 	p.Report(f)
 }
@@ -260,4 +260,13 @@ func listensIn(r *facts.Run) string {
 		}
 	}
 	return strings.Join(addresses, ", ")
+}
+
+// withoutSetsid starts the program itself, where setsid has no options.
+func withoutSetsid(p *rule.Pass) *finding.Fix {
+	fix := &finding.Fix{Description: "leave setsid out: the first process of a container leads a session of its own anyway"}
+	if cmd := p.Image.Config.Cmd; len(p.Image.Config.Entrypoint) == 0 && len(cmd) > 1 && !strings.HasPrefix(cmd[1], "-") {
+		fix.Instruction, fix.Change = "CMD "+jsonWords(cmd[1:]), finding.Change{Cmd: cmd[1:]}
+	}
+	return fix
 }

@@ -37,12 +37,14 @@ func checkEmptyExpose(p *rule.Pass) {
 		if !onlyVariables.MatchString(text) {
 			continue
 		}
-		p.Report(finding.Finding{
+		f := finding.Finding{
 			Basis:   finding.Predicted,
 			Message: fmt.Sprintf("%s exposes nothing: the variable has no value while the image is built", text),
 			Place:   finding.Place{Field: finding.FieldExpose, Words: strings.Fields(text)[1]},
 			Fix:     &finding.Fix{Description: "write the port's number, for example EXPOSE 8000, or set the variable with ENV before"},
-		})
+		}
+		exposeListener(p, &f, nil)
+		p.Report(f)
 		return
 	}
 }

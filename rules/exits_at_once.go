@@ -140,7 +140,15 @@ func advice(p *rule.Pass) string {
 	case p.Run.Exit.Code == 0:
 		return "make CMD a program that keeps running in the foreground; this one said it was done"
 	case len(p.Run.Log.Lines) == 0:
-		return "it wrote nothing; run it by hand to see: docker run --rm " + shellQuote(p.Image.Ref)
+		return "it wrote nothing; run it by hand to see: " + again(p)
 	}
-	return "mend what the last lines of its log say, then try again: docker run --rm " + shellQuote(p.Image.Ref)
+	return "mend what the last lines of its log say, then try again: " + again(p)
+}
+
+// again starts the image by hand as it was started here.
+func again(p *rule.Pass) string {
+	if p.Again != "" {
+		return p.Again
+	}
+	return "docker run --rm " + shellQuote(p.Image.Ref)
 }

@@ -15,7 +15,11 @@ import (
 func exposeListener(p *rule.Pass, f *finding.Finding, keep []facts.Port) {
 	port := 0
 	if p.Run != nil {
-		if l, ok := answering(p, public(tcp(p))); ok {
+		listeners := public(tcp(p))
+		if len(listeners) == 0 { // reached by nobody yet, which is a fault of its own
+			listeners = tcp(p)
+		}
+		if l, ok := answering(p, listeners); ok {
 			port = l.Port
 			f.Evidence = append(f.Evidence, sight(p, l))
 		}

@@ -2,7 +2,9 @@ package rules
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/finding"
@@ -61,4 +63,12 @@ func shellOf(config facts.Config) []string {
 		return config.Shell
 	}
 	return []string{"/bin/sh", "-c"}
+}
+
+func jsonWords(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = fmt.Sprintf("%q", w)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
 }

@@ -39,6 +39,42 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
+// FuzzHistory feeds any history: no panic, and no place outside what it shows.
+func FuzzHistory(f *testing.F) {
+	for _, entry := range []string{
+		"/bin/sh -c #(nop)  CMD [\"a\" \"b\"]", "CMD [\"a\",\"b\"]", "EXPOSE map[80/tcp:{} 81/udp:{}]", "EXPOSE [80/tcp]", "ENV A=b c",
+		"HEALTHCHECK &{[\"CMD\"] \"1s\"}", "|1 A=b /bin/sh -c x", "/bin/sh -c #(nop) ", "CMD [\"\\u00", "STOPSIGNAL SIGINT", "ENTRYPOINT [\"\"",
+	} {
+		f.Add(entry, "a")
+	}
+	f.Fuzz(func(t *testing.T, entry, words string) {
+		img := facts.Image{History: []facts.History{{CreatedBy: entry}, {CreatedBy: "CMD x"}}, Config: facts.Config{
+			Entrypoint: []string{words}, Cmd: []string{"a", "b"}, Env: []string{"A=b c"}, User: words, StopSignal: "SIGINT",
+			Exposed: []facts.Port{{Number: 80, Protocol: "tcp"}}, Healthcheck: &facts.Healthcheck{Test: []string{"CMD", words}},
+		}}
+		for _, o := range FromHistory(img) {
+			p := Place(nil, img, finding.Place{Field: o.Field, Words: words})
+			if p.EndColumn > len(p.Source)+1 || p.Column < 0 || p.Column > p.EndColumn {
+				t.Errorf("%s %q in %q is placed at %d-%d", o.Field, words, p.Source, p.Column, p.EndColumn)
+			}
+		}
+	})
+}
+
+// FuzzReadProvenance feeds any attestation: no panic, and an answer holds a Dockerfile.
+func FuzzReadProvenance(f *testing.F) {
+	f.Add([]byte(`{"predicate":{"metadata":{"https://mobyproject.org/buildkit@v1#metadata":{"source":{"infos":[{"filename":"Dockerfile","data":"RlJPTSBh"}]}}}}}`))
+	f.Add([]byte(`{"predicate":{"runDetails":{"metadata":{"buildkit_metadata":{"source":{"infos":[{"language":"Dockerfile","data":"RlJPTSBh"}]}}}},"buildDefinition":{"externalParameters":{"request":{"args":{"target":"a","build-arg:B":"c"}}}}}}`))
+	f.Add([]byte(`{"predicate":{"metadata":{"https://mobyproject.org/buildkit@v1#metadata":[]}}}`))
+	f.Add([]byte(`{"predicate":null}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := ReadProvenance(text)
+		if err == nil && len(p.Source) == 0 {
+			t.Errorf("%q: no error and no Dockerfile", text)
+		}
+	})
+}
+
 // FuzzLocate: the place found is where the words are.
 func FuzzLocate(f *testing.F) {
 	f.Add("CMD [\"a\", \"b\"]", "a b")

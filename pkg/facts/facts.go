@@ -30,6 +30,9 @@ type Facts struct {
 	// Boot is how long a worker needs that the server kills while it boots; nil
 	// when that was not measured.
 	Boot *Boot `json:"boot,omitempty"`
+	// Again is the docker command that starts the image as it was checked; ""
+	// when that is the plain docker run.
+	Again string `json:"again,omitempty"`
 	// Took is how long the whole check took.
 	Took Millis `json:"took,omitempty"`
 }

@@ -36,6 +36,7 @@ func understand(img facts.Image, files fs.FS, o Options) *facts.Facts {
 		f.Target.Env = o.Platform.ServiceEnv(f.Target.Env, o.service)
 	}
 	deploy(f, o)
+	f.Again = o.again(img.Ref)
 	f.Launch = launch.FollowWith(f.Image.Config, environment(f, o), files, o.Interpreter)
 	f.Prediction = servers.Predict(f.Launch, files)
 	return f

@@ -113,6 +113,12 @@ func (f fixture) options(t *testing.T) Options {
 	}
 	text, _ := f.section("Dockerfile")
 	o.Dockerfile = Dockerfile{Name: "Dockerfile", Text: []byte(text), Context: f.context()}
+	if procfile, ok := f.section("Procfile"); ok && p.Procfile != nil && o.Workload == nil {
+		files := fstest.MapFS{strings.TrimPrefix(p.Procfile.Value, "/"): {Data: []byte(procfile)}}
+		if services, err := p.Services(files); err == nil && len(services) == 1 {
+			o.service = services[0]
+		}
+	}
 	return o
 }
 

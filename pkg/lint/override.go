@@ -54,6 +54,32 @@ func (o Options) typed(f *finding.Finding) bool {
 	return true
 }
 
+// again is the docker command that starts the image with what the user typed;
+// of the variables their names, which docker takes from the shell's own.
+func (o Options) again(ref string) string {
+	words := []string{"docker", "run", "--rm"}
+	for _, kv := range o.Env {
+		name, _, _ := strings.Cut(kv, "=")
+		words = append(words, "-e", quoted(name))
+	}
+	command := o.Command
+	if o.Entrypoint != nil {
+		first := ""
+		if len(o.Entrypoint) > 0 {
+			first, command = o.Entrypoint[0], append(o.Entrypoint[1:len(o.Entrypoint):len(o.Entrypoint)], command...)
+		}
+		words = append(words, "--entrypoint", quoted(first))
+	}
+	if len(words) == 3 && len(command) == 0 {
+		return ""
+	}
+	words = append(words, quoted(ref))
+	for _, w := range command {
+		words = append(words, quoted(w))
+	}
+	return strings.Join(words, " ")
+}
+
 // commandTyped is the part of imglint's command line that says what to start.
 // Only the first word of an entrypoint can be typed as such.
 func commandTyped(entrypoint, command []string) string {

@@ -93,6 +93,7 @@ func (c *check) place() {
 		c.diff(f)
 	}
 	defer c.release()
+	c.mismatched()
 	c.leaveOut()
 	c.findings = slices.DeleteFunc(c.findings, func(f finding.Finding) bool {
 		if !c.Ignore[f.Rule] {
@@ -102,4 +103,18 @@ func (c *check) place() {
 		return true
 	})
 	c.edits = c.edit()
+}
+
+// mismatched says once why a finding has no line although there is a
+// Dockerfile at hand.
+func (c *check) mismatched() {
+	if c.mismatch == nil || c.Dockerfile.Explicit || c.record.Name != "" {
+		return
+	}
+	for i := range c.findings {
+		if f := &c.findings[i]; f.Place.File == "" && f.Place.Source != "" {
+			f.Evidence = append(f.Evidence, finding.Evidence{Kind: "read", Text: c.mismatch.Error()})
+			return
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/finding"
+	"github.com/imglint/imglint/pkg/mend"
 	"github.com/imglint/imglint/pkg/platform"
 	"github.com/imglint/imglint/pkg/report"
 )
@@ -67,15 +68,38 @@ func (c *check) elsewhere(f *finding.Finding) bool {
 	}
 	source := s.Name + ": " + s.Line
 	f.Place = finding.Place{Field: f.Place.Field, Words: f.Place.Words, File: s.File, Line: s.Number, EndLine: s.Number, Source: source}
+	if name, _, ok := c.ownFile(s.File); ok {
+		f.Place.Path, f.Place.File = s.File, name
+	}
 	if at := strings.Index(source, f.Place.Words); f.Place.Words != "" && at >= 0 {
 		f.Place.Column, f.Place.EndColumn = at+1, at+1+len(f.Place.Words)
 	}
-	if f.Fix != nil && len(f.Fix.Change.Cmd) > 0 && len(c.facts.Image.Config.Entrypoint) > 0 {
-		f.Fix.Instruction = s.Name + ": " + strings.Join(f.Fix.Change.Cmd, " ")
-	} else if f.Fix != nil && len(f.Fix.Change.Cmd) == 3 {
-		f.Fix.Instruction = s.Name + ": " + f.Fix.Change.Cmd[2]
+	if f.Fix != nil && len(f.Fix.Change.Cmd) > 0 {
+		c.inProcfile(f.Fix)
 	}
 	return true
+}
+
+// inProcfile turns a fix of the command into one of the Procfile's line.
+func (c *check) inProcfile(fix *finding.Fix) {
+	s, command := c.service, fix.Change.Cmd[len(fix.Change.Cmd)-1] // what the platform's shell runs
+	if len(c.facts.Image.Config.Entrypoint) > 0 {
+		words := make([]string, len(fix.Change.Cmd))
+		for i, w := range fix.Change.Cmd {
+			words[i] = quoted(w)
+		}
+		command = strings.Join(words, " ")
+	}
+	fix.Instruction, fix.Change = s.Name+": "+command, finding.Change{}
+	text, err := c.inImage(s.File)
+	if _, own, ok := c.ownFile(s.File); ok {
+		text, err = own, nil
+	}
+	at := strings.Index(mend.Line(string(text), s.Number), s.Line)
+	if err == nil && at >= 0 {
+		edit := finding.FileEdit{Path: s.File, Line: s.Number, Column: at + 1, Old: s.Line, New: command}
+		fix.Instruction, fix.Change.Files = "", []finding.FileEdit{edit}
+	}
 }
 
 // neverListens is the rule whose finding is no fault of a service without an

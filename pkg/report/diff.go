@@ -20,6 +20,36 @@ type diffLine struct {
 	Text     string
 }
 
+// fileDiff is the part of a unified diff that is about one file.
+type fileDiff struct{ file, diff string }
+
+// fileDiffs takes a diff of several files apart, as dockerfile.Diff writes them.
+func fileDiffs(diff string) []fileDiff {
+	var all []fileDiff
+	left := 0 // lines of the present hunk
+	for line := range strings.SplitAfterSeq(diff, "\n") {
+		name, ok := strings.CutPrefix(strings.TrimRight(line, "\r\n"), "--- a/")
+		if ok && left <= 0 {
+			all = append(all, fileDiff{file: name})
+		}
+		if _, oldCount, _, newCount := hunk(line); left <= 0 && oldCount+newCount > 0 {
+			left = oldCount + newCount
+		} else if left > 0 && line != "" {
+			switch line[0] {
+			case '-', '+':
+				left--
+			case '\\': // no newline at the end of the file
+			default:
+				left -= 2
+			}
+		}
+		if len(all) > 0 {
+			all[len(all)-1].diff += line
+		}
+	}
+	return all
+}
+
 // diffLines reads the hunks of a unified diff of one file. What is no hunk is
 // left out, so that any text is safe to give.
 func diffLines(diff string) []diffLine {

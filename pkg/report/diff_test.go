@@ -61,3 +61,16 @@ func FuzzDiff(f *testing.F) {
 		}
 	})
 }
+
+func TestFileDiffs(t *testing.T) {
+	t.Parallel()
+	one := "--- a/Dockerfile\n+++ b/Dockerfile\n@@ -1,3 +1,3 @@\n FROM x\n--- a/not a file\n+CMD b\n USER c\n"
+	two := "--- a/web/start.sh\n+++ b/web/start.sh\n@@ -3,1 +3,1 @@\n-gunicorn\n\\ No newline at end of file\n+exec gunicorn\n\\ No newline at end of file\n"
+	want := []fileDiff{{"Dockerfile", one}, {"web/start.sh", two}}
+	if diff := cmp.Diff(want, fileDiffs(one+two), cmp.AllowUnexported(fileDiff{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := fileDiffs(""); got != nil {
+		t.Errorf("no diff gives %v", got)
+	}
+}

@@ -81,7 +81,28 @@ func sourceLines(p finding.Place) []sourceLine {
 func fixViewOf(f finding.Finding) *fixView {
 	fix := f.Fix
 	v := &fixView{Description: capital(clean(fix.Description)), Instruction: cleaned(toType(fix)), File: clean(f.Place.File)}
-	for _, l := range diffLines(fix.Diff) {
+	files := fileDiffs(fix.Diff)
+	for _, file := range files {
+		if len(files) > 1 {
+			v.Diff = append(v.Diff, diffView{Class: "same", Mark: " ", Text: clean(file.file) + ":"})
+		}
+		v.lines(file.diff)
+	}
+	if len(files) == 1 {
+		v.File = clean(namedBy(f, files[0].file))
+	}
+	if fix.Verified != nil && fix.Proof != "" {
+		v.Class, v.Word, v.Proof = "unknown", capital(proofWord(fix)), clean(fix.Proof)
+		if *fix.Verified {
+			v.Class = "pass"
+		}
+	}
+	return v
+}
+
+// lines adds the lines of one file's diff.
+func (v *fixView) lines(diff string) {
+	for _, l := range diffLines(diff) {
 		d := diffView{Mark: l.Mark, Text: clean(strings.TrimSuffix(l.Text, "\r"))}
 		d.Class = map[string]string{"+": "added", "-": "removed", " ": "same"}[l.Mark]
 		if l.Old > 0 {
@@ -92,11 +113,4 @@ func fixViewOf(f finding.Finding) *fixView {
 		}
 		v.Diff = append(v.Diff, d)
 	}
-	if fix.Verified != nil && fix.Proof != "" {
-		v.Class, v.Word, v.Proof = "unknown", capital(proofWord(fix)), clean(fix.Proof)
-		if *fix.Verified {
-			v.Class = "pass"
-		}
-	}
-	return v
 }

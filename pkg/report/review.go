@@ -68,7 +68,11 @@ func comment(f finding.Finding) (ReviewComment, bool) {
 	if f.Fix == nil || f.Place.File == "" {
 		return ReviewComment{}, false
 	}
-	blocks := diffBlocks(f.Fix.Diff)
+	files := fileDiffs(f.Fix.Diff)
+	if len(files) != 1 {
+		return ReviewComment{}, false // a suggestion changes one place
+	}
+	blocks := diffBlocks(files[0].diff)
 	if len(blocks) != 1 || len(blocks[0].added) == 0 {
 		return ReviewComment{}, false
 	}
@@ -80,7 +84,7 @@ func comment(f finding.Finding) (ReviewComment, bool) {
 		}
 		first, last, lines = b.line-1, b.line-1, append([]string{b.before}, b.added...)
 	}
-	c := ReviewComment{Path: path.Clean(strings.ReplaceAll(f.Place.File, `\`, "/")), Line: last, Side: "RIGHT"}
+	c := ReviewComment{Path: path.Clean(files[0].file), Line: last, Side: "RIGHT"}
 	if first < last {
 		c.StartLine, c.StartSide = first, "RIGHT"
 	}

@@ -18,13 +18,15 @@ func TestReviewComments(t *testing.T) {
 		none       bool
 	}{
 		"replaced line":     {header + "@@ -2,2 +2,2 @@\n EXPOSE 1\n-CMD a\n+CMD b\n", "./Dockerfile", ReviewComment{Path: "Dockerfile", Line: 3, Side: "RIGHT", Body: "CMD b\n"}, false},
-		"replaced lines":    {header + "@@ -3,2 +3,1 @@\n-CMD a \\\n-  b\n+CMD c\n", "web/Dockerfile", ReviewComment{Path: "web/Dockerfile", Line: 4, Side: "RIGHT", StartLine: 3, StartSide: "RIGHT", Body: "CMD c\n"}, false},
+		"replaced lines":    {strings.ReplaceAll(header, "/Dockerfile", "/web/Dockerfile") + "@@ -3,2 +3,1 @@\n-CMD a \\\n-  b\n+CMD c\n", "web/Dockerfile", ReviewComment{Path: "web/Dockerfile", Line: 4, Side: "RIGHT", StartLine: 3, StartSide: "RIGHT", Body: "CMD c\n"}, false},
 		"added line":        {header + "@@ -2,1 +2,2 @@\n CMD a\n+EXPOSE 80\n", "Dockerfile", ReviewComment{Path: "Dockerfile", Line: 2, Side: "RIGHT", Body: "CMD a\nEXPOSE 80\n"}, false},
 		"added at the top":  {header + "@@ -0,0 +1,1 @@\n+EXPOSE 80\n", "Dockerfile", ReviewComment{}, true},
 		"removed line":      {header + "@@ -1,2 +1,1 @@\n-USER a\n CMD a\n", "Dockerfile", ReviewComment{}, true},
 		"two places":        {header + "@@ -1,3 +1,3 @@\n-A\n+B\n C\n-D\n+E\n", "Dockerfile", ReviewComment{}, true},
 		"no newline at end": {header + "@@ -1,1 +1,1 @@\n-A\n\\ No newline at end of file\n+B\n", "Dockerfile", ReviewComment{Path: "Dockerfile", Line: 1, Side: "RIGHT", Body: "B\n"}, false},
 		"no file":           {header + "@@ -1,1 +1,1 @@\n-A\n+B\n", "", ReviewComment{}, true},
+		"two files":         {header + "@@ -1,1 +1,1 @@\n-A\n+B\n--- a/start.sh\n+++ b/start.sh\n@@ -1,1 +1,1 @@\n-A\n+B\n", "Dockerfile", ReviewComment{}, true},
+		"another file":      {"--- a/start.sh\n+++ b/start.sh\n@@ -3,1 +3,1 @@\n-A\n+exec A\n", "Dockerfile", ReviewComment{Path: "start.sh", Line: 3, Side: "RIGHT", Body: "exec A\n"}, false},
 		"backticks":         {header + "@@ -1,1 +1,1 @@\n-A\n+CMD echo ```\n", "Dockerfile", ReviewComment{Path: "Dockerfile", Line: 1, Side: "RIGHT", Body: "CMD echo ```\n"}, false},
 	} {
 		f := finding.Finding{Rule: "x", Severity: finding.Error, Message: "m", Place: finding.Place{File: c.file}, Fix: &finding.Fix{Description: "d", Diff: c.diff}}

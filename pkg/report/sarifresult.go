@@ -1,6 +1,7 @@
 package report
 
 import (
+	"path"
 	"strings"
 
 	"github.com/imglint/imglint/pkg/finding"
@@ -58,13 +59,26 @@ func sarifFinding(r Result, f finding.Finding, mark string) sarifResult {
 	if f.Fix.Verified != nil {
 		result.Properties["fixVerified"] = *f.Fix.Verified
 	}
-	if replacements := replacements(f.Fix.Diff); len(replacements) > 0 && f.Place.File != "" {
-		result.Fixes = []sarifFix{{
-			Description: sarifText{Text: clean(f.Fix.Description)},
-			Changes:     []sarifChange{{Artifact: sarifURI(f.Place.File), Replacements: replacements}},
-		}}
+	var changes []sarifChange
+	for _, d := range fileDiffs(f.Fix.Diff) {
+		if replacements := replacements(d.diff); len(replacements) > 0 {
+			changes = append(changes, sarifChange{Artifact: sarifURI(namedBy(f, d.file)), Replacements: replacements})
+		}
+	}
+	if len(changes) > 0 {
+		result.Fixes = []sarifFix{{Description: sarifText{Text: clean(f.Fix.Description)}, Changes: changes}}
 	}
 	return result
+}
+
+// namedBy is a diff's file as the finding names it: a diff has no absolute names.
+func namedBy(f finding.Finding, file string) string {
+	for _, name := range []string{f.Place.File, f.Fix.File} {
+		if strings.TrimPrefix(path.Clean(strings.ReplaceAll(name, `\`, "/")), "/") == file {
+			return name
+		}
+	}
+	return file
 }
 
 func sarifPlace(r Result, f finding.Finding) sarifLocation {
