@@ -52,7 +52,7 @@ func inSource(files fs.FS, l facts.Launch, pattern *regexp.Regexp, group int, to
 		for _, m := range pattern.FindAllStringSubmatchIndex(line, -1) {
 			from, end := m[2*group], m[2*group+1]
 			e := finding.FileEdit{Path: name, Line: i + 1, Column: from + 1, Old: line[from:end], New: to}
-			if listening.MatchString(line) {
+			if listening.MatchString(line[:from] + line[end:]) {
 				likely = append(likely, e)
 			} else {
 				others = append(others, e)
