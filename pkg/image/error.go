@@ -53,6 +53,9 @@ func (e *Error) Error() string {
 	case ErrUnauthorized:
 		return fmt.Sprintf("%s does not show %q without a login that may read it, or there is no such image: docker login %s", e.Host, e.Ref, e.Host)
 	case ErrUnreachable:
+		if cert := (*tls.CertificateVerificationError)(nil); errors.As(e.Err, &cert) {
+			return fmt.Sprintf("cannot trust the registry %s: %s: make its authority known to this machine (on Linux also with SSL_CERT_FILE=FILE)", e.Host, root(cert))
+		}
 		return fmt.Sprintf("cannot reach the registry %s: %s", e.Host, root(e.Err))
 	case ErrTimeout:
 		return fmt.Sprintf("the registry %s does not answer", e.Host)
@@ -107,6 +110,8 @@ func classify(ref, host string, o Options, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled) && !errors.Is(err, errStalled):
 		return fmt.Errorf("read %q: %w", ref, err)
+	case errors.As(err, &cert): // of a loopback address, an answer to plain HTTP comes with it
+		e.Kind = ErrUnreachable
 	case errors.As(err, &answer):
 		e.Kind = kindOf(answer)
 	case errors.As(err, &platform):
@@ -115,7 +120,7 @@ func classify(ref, host string, o Options, err error) error {
 		e.Err = errors.New("it is in the Docker schema 1 format, which is no longer supported: push it again")
 	case errors.Is(err, errStalled), errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		e.Kind = ErrTimeout
-	case errors.As(err, &dial), errors.As(err, &dns), errors.As(err, &cert), errors.As(err, &record):
+	case errors.As(err, &dial), errors.As(err, &dns), errors.As(err, &record):
 		e.Kind = ErrUnreachable
 	}
 	return e

@@ -44,7 +44,7 @@ func TestErrorKinds(t *testing.T) {
 		{404, `{"errors":[{"code":"NAME_UNKNOWN"}]}`, ErrNotFound, "has no image"},
 		{404, "", ErrNotFound, "has no image"},
 		{429, `{"errors":[{"code":"TOOMANYREQUESTS","message":"You have reached your pull rate limit."}]}`, ErrRateLimited, "limits the number of requests"},
-		{429, "", ErrRateLimited, "wait"},
+		{429, "", ErrRateLimited, "wait, or docker login 127.0.0.1:"},
 		{500, "oops", ErrUnreachable, "500"},
 		{504, "", ErrTimeout, "does not answer"},
 		{200, "{}", ErrBroken, "read "},

@@ -308,7 +308,7 @@ func TestRegistryTLS(t *testing.T) {
 	trusting.DialContext = local
 	push(t, ref, picture(t, "amd64"), remote.WithTransport(trusting))
 	open1(t, ref, Options{Transport: trusting})
-	fails(t, ref, Options{Transport: &http.Transport{DialContext: local}}, ErrUnreachable, "certificate")
+	fails(t, ref, Options{Transport: &http.Transport{DialContext: local}}, ErrUnreachable, "certificate signed by unknown authority: make its authority known")
 }
 
 func certificate(t *testing.T, dir string) *x509.CertPool {
@@ -317,7 +317,7 @@ func certificate(t *testing.T, dir string) *x509.CertPool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"registry.test"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"registry.test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -332,6 +332,10 @@ func certificate(t *testing.T, dir string) *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(certPEM)
 	return pool
+}
+
+func trusting(pool *x509.CertPool) remote.Option {
+	return remote.WithTransport(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}})
 }
 
 func write(t *testing.T, name, text string) {

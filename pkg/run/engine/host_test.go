@@ -63,6 +63,11 @@ func TestResolve(t *testing.T) {
 			want: address{host: "unix://HOME/.colima/default/docker.sock"}},
 		{name: "a rootless engine's socket", env: map[string]string{"XDG_RUNTIME_DIR": "/run/user/7"}, exists: "/run/user/7/docker.sock",
 			want: address{host: "unix:///run/user/7/docker.sock"}},
+		{name: "a rootless Podman's socket", env: map[string]string{"XDG_RUNTIME_DIR": "/run/user/7"}, exists: "/run/user/7/podman/podman.sock",
+			want: address{host: "unix:///run/user/7/podman/podman.sock"}},
+		{name: "Podman's socket", exists: "/run/podman/podman.sock", want: address{host: "unix:///run/podman/podman.sock"}},
+		{name: "sockets that Docker's is stronger than", env: map[string]string{"XDG_RUNTIME_DIR": "/run/user/7"}, exists: "/var/run/docker.sock",
+			want: address{host: client.DefaultDockerHost}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
