@@ -30,9 +30,8 @@ type Build struct {
 	Architecture string
 	// Checks adds BuildKit's own build checks to the findings.
 	Checks bool
-	// Base reads a base image: its config, and its files where they are cheap
-	// to have, else nil.
-	Base func(ctx context.Context, ref string) (facts.Image, fs.FS, error)
+	// Base opens a base image, which others may use too: it is not closed here.
+	Base func(ctx context.Context, ref string) (Image, error)
 }
 
 // FromDockerfiles computes the images that Dockerfiles would give.
@@ -63,19 +62,21 @@ func (b builds) Open(ctx context.Context, name string) (Image, error) {
 }
 
 func (b builds) compute(ctx context.Context, name string, file Dockerfile, dirs []string) (Image, error) {
-	img := &unbuilt{file: file, bases: map[string]fs.FS{}}
+	img := &unbuilt{file: file, bases: map[string]Image{}}
 	options := dockerfile.Options{
 		File: file.Name, Target: b.Target, BuildArgs: b.Args, Architecture: b.Architecture,
-		Base: func(ctx context.Context, ref string) (facts.Image, error) {
+		// buildkit's own context ends before the base's files are read.
+		Base: func(_ context.Context, ref string) (facts.Image, error) {
 			if b.Base == nil {
 				return facts.Image{}, errors.New("base images are not read")
 			}
-			base, files, err := b.Base(ctx, ref)
-			img.bases[ref] = files
+			base, err := b.Base(ctx, ref)
 			if err != nil {
 				img.baseErr = err
+				return facts.Image{}, err
 			}
-			return base, err
+			img.bases[ref] = base
+			return base.Facts(), nil
 		},
 	}
 	var err error
@@ -83,7 +84,9 @@ func (b builds) compute(ctx context.Context, name string, file Dockerfile, dirs 
 		return nil, err
 	}
 	img.facts.Ref, img.facts.Source = name, SourceDockerfile
-	img.base = img.bases[dockerfile.BaseName(img.at.Base)]
+	if base := img.bases[dockerfile.BaseName(img.at.Base)]; base != nil {
+		img.base = base.Files()
+	}
 	if err := img.open(ctx, options, dirs); err != nil {
 		return nil, err
 	}
@@ -101,7 +104,7 @@ type unbuilt struct {
 	files   fs.FS
 	root    *os.Root
 	checks  []finding.Finding
-	bases   map[string]fs.FS // files of the base images that are read
+	bases   map[string]Image // that are read
 	base    fs.FS            // of the final stage; nil: not known
 	baseErr error
 }
@@ -111,6 +114,19 @@ func (u *unbuilt) Facts() facts.Image { return u.facts }
 
 // Files implements Image.
 func (u *unbuilt) Files() fs.FS { return u.files }
+
+// Cost is what reading the base images took so far.
+func (u *unbuilt) Cost() facts.Cost {
+	var sum facts.Cost
+	for _, base := range u.bases {
+		if weighed, ok := base.(interface{ Cost() facts.Cost }); ok {
+			cost := weighed.Cost()
+			sum.Requests += cost.Requests
+			sum.Bytes += cost.Bytes
+		}
+	}
+	return sum
+}
 
 // Close implements Image.
 func (u *unbuilt) Close(context.Context) error {
