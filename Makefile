@@ -106,6 +106,15 @@ bench-runners: probe
 	fixtures/engine up
 	go test ./pkg/lint -run '^$$' -bench Runners -benchtime 9x -timeout 20m
 
+# What reading two images takes, from every source, in tables. The benchmark of
+# pkg/cli builds them, 220 MB and 1.2 GB; the copies need 5 GB for a while.
+.PHONY: bench-sources
+bench-sources: probe tools
+	fixtures/engine up
+	fixtures/bases/build python
+	go test ./pkg/cli -run '^$$' -bench Static -benchtime 1x -timeout 10m
+	go test ./pkg/lint -run '^$$' -bench Sources -benchtime 3x -timeout 20m
+
 # Go's checksum database pins it, so it is as good as a pinned binary.
 GORELEASER ?= go run github.com/goreleaser/goreleaser/v2@v2.15.1
 
