@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	stdio "io"
 	"math"
@@ -12,20 +13,26 @@ import (
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
+	"github.com/imglint/imglint/pkg/lint"
 	"github.com/imglint/imglint/pkg/run/local"
 )
 
 const cacheLong = `Without an engine imglint unpacks an image's layers before it runs them, and
 keeps them for the next run in imglint's folder of your cache directory
-(XDG_CACHE_HOME, ~/.cache). The layers used last stay, 2 GiB of them at most.`
+(XDG_CACHE_HOME, ~/.cache). The layers used last stay, 2 GiB of them at most.
+
+Of an image in a registry it keeps what was learned of layers that were read
+whole, 256 MiB at most, so that they need not travel again.`
 
 func cacheCommand(io IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cache",
-		Short: "list the unpacked layers that running without an engine keeps",
+		Short: "list what is kept of layers: unpacked ones, and indexes",
 		Long:  cacheLong,
 		Args:  noArguments,
-		RunE:  func(*cobra.Command, []string) error { return listCache(io.Out, time.Now()) },
+		RunE: func(*cobra.Command, []string) error {
+			return cmp.Or(listCache(io.Out, time.Now()), listIndexes(io.Out))
+		},
 	}
 	cmd.AddCommand(pruneCommand(io))
 	return cmd
@@ -59,6 +66,24 @@ func listCache(out stdio.Writer, now time.Time) error {
 	return err
 }
 
+func listIndexes(out stdio.Writer) error {
+	count, size, err := lint.Indexed(indexDir())
+	if err != nil {
+		return &statusError{ExitUnable, err}
+	}
+	if count > 0 {
+		_, err = fmt.Fprintf(out, "%s, %s of at most %s, in %s\n", indexCount(count), byteText(size), byteText(lint.IndexesSize), indexDir())
+	}
+	return err
+}
+
+func indexCount(n int) string {
+	if n == 1 {
+		return "1 layer of a registry's image"
+	}
+	return strconv.Itoa(n) + " layers of registries' images"
+}
+
 // byteText is a size as people read it, in the units that --max takes.
 func byteText(n int64) string { return units.BytesSize(float64(n)) }
 
@@ -87,7 +112,7 @@ func pruneCommand(io IO) *cobra.Command {
 	p := pruning{}
 	cmd := &cobra.Command{
 		Use:   "prune",
-		Short: "remove unpacked layers, those used least recently first",
+		Short: "remove what is kept of layers, those used least recently first",
 		Long: "Removes the layers that the flags say, and what a killed imglint left. Without a flag the\n" +
 			"cache is brought to its bound, as every run does. A layer that is in use stays.",
 		Args: noArguments,
@@ -107,13 +132,17 @@ func (p pruning) prune(cmd *cobra.Command, io IO) error {
 	if err != nil {
 		return err
 	}
+	indexes, size, fault := lint.PruneIndexes(indexDir(), keep.Since, keep.Bytes)
 	removed, err := local.Prune(local.Options{}, keep)
 	total := int64(0)
 	for _, e := range removed {
 		total += e.Bytes
 	}
 	fmt.Fprintf(io.Out, "removed %s, %s\n", layerCount(len(removed)), byteText(total))
-	if err != nil {
+	if indexes > 0 {
+		fmt.Fprintf(io.Out, "removed %s, %s\n", indexCount(indexes), byteText(size))
+	}
+	if err = cmp.Or(err, fault); err != nil {
 		return &statusError{ExitUnable, err}
 	}
 	return cmd.Context().Err()

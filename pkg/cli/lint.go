@@ -101,6 +101,14 @@ func cacheDir() string {
 	return filepath.Join(dir, "imglint")
 }
 
+// indexDir is where indexes of layers are kept, "" for nowhere.
+func indexDir() string {
+	if dir := cacheDir(); dir != "" {
+		return filepath.Join(dir, "index")
+	}
+	return ""
+}
+
 // session is one call's images.
 type session struct {
 	io       IO

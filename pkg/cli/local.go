@@ -51,7 +51,7 @@ func (f *sourceFlags) checkReading(*lint.Options) error {
 // reading is what the flags say about images that are read and not unpacked.
 func (f *sourceFlags) reading() lint.Reading {
 	n, _ := units.RAMInBytes(f.maxLayerBytes) // checked before
-	return lint.Reading{Version: versionText(), Architecture: f.arch, MaxLayerBytes: n}
+	return lint.Reading{Version: versionText(), Architecture: f.arch, MaxLayerBytes: n, Indexes: indexDir()}
 }
 
 // checkArguments refuses what is surely nothing to check.

@@ -272,6 +272,9 @@ func (l *layer) reread(n *node) error {
 		return unexamined(err)
 	}
 	n.content = nil
+	if l.remember != nil {
+		l.remember.more = true
+	}
 	if err := n.read(s.tar, min(n.header.Size, keepBytes)); err != nil {
 		return unexamined(err)
 	}

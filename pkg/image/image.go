@@ -50,6 +50,7 @@ func (i *Image) Layers() []Layer { return i.layers }
 // Close ends what is being read and removes what was kept for it.
 func (i *Image) Close(context.Context) error {
 	i.files.close()
+	_ = i.files.retain() // it is read again
 	if i.closer == nil {
 		return nil
 	}

@@ -50,6 +50,8 @@ type layer struct {
 	again  bool  // the stream was opened a second time
 	done   bool  // the whole layer is indexed
 	err    error // why the rest of the layer cannot be indexed
+
+	remember *remembering // nil: nothing is kept of it
 }
 
 // limits are shared by the layers of an image.
@@ -106,6 +108,9 @@ func (l *layer) index() error {
 // step indexes one more entry.
 func (l *layer) step() {
 	if l.stream == nil {
+		if l.recall(); l.done {
+			return
+		}
 		if l.err = l.open(); l.err != nil {
 			return
 		}
@@ -122,6 +127,7 @@ func (l *layer) step() {
 			return
 		}
 		l.done = true
+		l.prove()
 		l.close()
 		return
 	case err != nil:
@@ -172,7 +178,7 @@ func (l *layer) openStream() (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newStream(raw, l.limits)
+	s, err := newStream(raw, l.limits, l.remember != nil)
 	if err != nil {
 		_ = raw.Close() // the first error counts
 		return nil, err

@@ -30,6 +30,8 @@ type Options struct {
 	UserAgent     string
 	// Stall is how long a registry may be silent; 0: 30 s.
 	Stall time.Duration
+	// Indexes keeps what is learned of whole layers; without a Dir nothing is.
+	Indexes Indexes
 	// Transport makes the requests; nil: the default, which knows the proxy of
 	// the environment.
 	Transport http.RoundTripper
@@ -62,6 +64,7 @@ func Registry(ctx context.Context, ref string, o Options) (*Image, error) {
 	opened.facts.Ref, opened.facts.Source = ref, "registry"
 	opened.attestations, opened.spent = attested, o.spent
 	opened.files.counted = true // with the requests
+	opened.remember(o.Indexes, parsed.Context().Name())
 	return opened, nil
 }
 

@@ -2,8 +2,10 @@ package image
 
 import (
 	"archive/tar"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -15,9 +17,10 @@ type stream struct {
 	unzip  func()
 	source io.Reader // the tar's bytes
 	tar    *tar.Reader
+	sum    hash.Hash // of the tar as far as it was read; nil: not asked for
 }
 
-func newStream(raw io.ReadCloser, l *limits) (*stream, error) {
+func newStream(raw io.ReadCloser, l *limits, sum bool) (*stream, error) {
 	compressed := &limited{r: raw, left: &l.compressed}
 	if seeker, ok := raw.(io.Seeker); ok && isPlain(raw, seeker) {
 		return &stream{raw: raw, unzip: func() {}, source: compressed, tar: tar.NewReader(skipping{compressed, seeker})}, nil
@@ -27,6 +30,10 @@ func newStream(raw io.ReadCloser, l *limits) (*stream, error) {
 		return nil, err
 	}
 	s := &stream{raw: raw, unzip: unzip, source: &limited{r: source, left: &l.expanded}}
+	if sum {
+		s.sum = sha256.New()
+		s.source = io.TeeReader(s.source, s.sum)
+	}
 	s.tar = tar.NewReader(s.source)
 	return s, nil
 }

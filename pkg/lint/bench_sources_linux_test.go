@@ -59,6 +59,7 @@ func (s storedBench) ways(engine Source) []way {
 	return []way{
 		{name: "engine", ref: s.ref, source: engine},
 		{name: "registry", ref: s.pushed, source: FromRegistry(Reading{})},
+		{name: "registry, read before", ref: s.pushed, source: FromRegistry(Reading{Indexes: s.indexes})},
 		{name: "OCI layout", ref: s.layout, source: files},
 		{name: "docker save", ref: s.archive, source: files},
 		{name: "docker save, gzip", ref: s.packed, source: files},
@@ -178,6 +179,7 @@ func middle(all []reading, of func(reading) time.Duration) float64 {
 type storedBench struct {
 	ref     string // in the engine
 	pushed  string // in a registry
+	indexes string // what is kept of that
 	layout  string // a directory
 	archive string // of docker save
 	packed  string // the archive, compressed with gzip
@@ -193,13 +195,14 @@ func storeImages(b *testing.B) (all []storedBench) {
 			b.Skipf("needs %s: go test ./pkg/cli -run '^$' -bench Static -benchtime 1x", ref)
 		}
 		dir := b.TempDir()
-		s := storedBench{ref: ref, pushed: registry + "/bench:" + size, layout: dir + "/layout", archive: dir + "/image.tar", packed: dir + "/image.tar.gz"}
+		s := storedBench{ref: ref, pushed: registry + "/bench:" + size, indexes: dir + "/index", layout: dir + "/layout", archive: dir + "/image.tar", packed: dir + "/image.tar.gz"}
 		benchCommand(b, "docker", "tag", ref, s.pushed)
 		b.Cleanup(func() { _ = exec.Command("docker", "rmi", s.pushed).Run() }) // only the name
 		benchCommand(b, "docker", "push", "--quiet", s.pushed)
 		benchCommand(b, "docker", "save", "-o", s.archive, ref)
 		benchCommand(b, "sh", "-c", `exec gzip -1 <"$0" >"$1"`, s.archive, s.packed)
 		benchLayout(b, registry, size, s.layout)
+		way{name: "registry, the first time", ref: s.pushed, source: FromRegistry(Reading{Indexes: s.indexes})}.lint(b)
 		all = append(all, s)
 	}
 	return all

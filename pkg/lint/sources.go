@@ -13,10 +13,12 @@ type Reading struct {
 	Version       string // of imglint, for the User-Agent
 	Architecture  string // as in GOARCH; "": amd64, or the only one there is
 	MaxLayerBytes int64  // of the layers as they are stored; 0: image.DefaultMaxLayerBytes
+	Indexes       string // directory of what is kept of layers in registries; "": nothing is kept
 }
 
 func (r Reading) options() image.Options {
-	return image.Options{UserAgent: "imglint/" + r.Version, Architecture: r.Architecture, MaxLayerBytes: r.MaxLayerBytes}
+	return image.Options{UserAgent: "imglint/" + r.Version, Architecture: r.Architecture, MaxLayerBytes: r.MaxLayerBytes,
+		Indexes: image.Indexes{Dir: r.Indexes}}
 }
 
 // FromRegistry opens images in registries; they can be read and not run.
@@ -35,10 +37,8 @@ func (s registrySource) Open(ctx context.Context, ref string) (Image, error) {
 	return registryImage{img}, nil
 }
 
-// registryImage adds a Close to an image that leaves nothing behind.
+// registryImage is an image that is in a registry.
 type registryImage struct{ *image.Image }
-
-func (registryImage) Close(context.Context) error { return nil }
 
 // ForArchitecture opens only the images of a source that are for a CPU, as
 // GOARCH names it; "": all.
