@@ -36,8 +36,9 @@ func (c *Config) furnish(r root) error {
 	}
 	c.sys(r)
 	if c.LowPorts {
-		openLowPorts(r)
+		zero(r, lowPorts)
 	}
+	zero(r, noTimeWait)
 	if err := mask(r); err != nil {
 		return err
 	}
@@ -140,11 +141,17 @@ func (c *Config) sys(r root) {
 	}
 }
 
-// openLowPorts allows every user ports below 1024.
-func openLowPorts(r root) {
-	fd, err := r.open("/proc/sys/net/ipv4/ip_unprivileged_port_start", unix.O_WRONLY, 0)
+// The settings of a network that are not the kernel's defaults.
+const (
+	lowPorts   = "ip_unprivileged_port_start" // 0: every user binds ports below 1024, as in Docker
+	noTimeWait = "tcp_max_tw_buckets"         // 0: a closed connection frees its port for the next run
+)
+
+// zero sets one of them to 0; kernels before 4.11 do not have it.
+func zero(r root, setting string) {
+	fd, err := r.open("/proc/sys/net/ipv4/"+setting, unix.O_WRONLY, 0)
 	if err != nil {
-		return // a kernel before 4.11, where Docker does not either
+		return
 	}
 	_, _ = unix.Write(fd, []byte("0"))
 	unix.Close(fd)

@@ -46,6 +46,11 @@ type cell struct {
 // what not every platform does.
 const lowPorts = "net.ipv4.ip_unprivileged_port_start"
 
+// noTimeWait is a kernel's (4.10 and newer) limit for closed connections that
+// keep their port for a minute. The next run in a cell must find its port free
+// also where its program does not ask for SO_REUSEADDR, as on a new network.
+const noTimeWait = "net.ipv4.tcp_max_tw_buckets"
+
 // newCell starts a cell in the background; in a strict one ports below 1024
 // are root's.
 func (e *Engine) newCell(ctx context.Context, image string, strict bool) *cell {

@@ -41,9 +41,6 @@ func (c *cell) config() (*container.Config, *container.HostConfig, error) {
 		SecurityOpt:    []string{"no-new-privileges"},
 		LogConfig:      container.LogConfig{Type: "none"},
 	}
-	if c.strict {
-		host.Sysctls = map[string]string{lowPorts: "1024"}
-	}
 	var network probe.Config
 	switch {
 	case c.beside != nil:
@@ -58,6 +55,12 @@ func (c *cell) config() (*container.Config, *container.HostConfig, error) {
 	}
 	argv, err := probeArgv(probe.RoleCell, network)
 	config.Entrypoint = argv
+	if c.beside == nil {
+		host.Sysctls = map[string]string{noTimeWait: "0"}
+		if c.strict {
+			host.Sysctls[lowPorts] = "1024"
+		}
+	}
 	return config, host, err
 }
 

@@ -146,15 +146,16 @@ func TestObserveWithoutACell(t *testing.T) {
 	checkEndpoint(t, &seen, facts.ScopeAny, facts.ClassHTTP)
 }
 
-// A second run of the same image must not see the first one's listeners.
+// A second run of the same image must not see the first one's listeners, nor
+// what is left of its connections.
 func TestObserveTwice(t *testing.T) {
 	t.Parallel()
 	e := connect(t)
 	im := open(t, e, makeImage(t, e, nil))
-	for range 2 {
-		seen, err := im.Observe(t.Context(), runSpec("/app", "serve", ":8000"), nil)
+	for _, what := range []string{"serve", "selfish", "selfish"} {
+		seen, err := im.Observe(t.Context(), runSpec("/app", what, ":8000"), nil)
 		if err != nil || seen.Stopped != facts.StopAnswered {
-			t.Fatalf("stopped %q, %v: %s", seen.Stopped, err, text(seen.Log))
+			t.Fatalf("%s: stopped %q, %v: %s", what, seen.Stopped, err, text(seen.Log))
 		}
 	}
 }

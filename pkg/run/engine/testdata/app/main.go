@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,6 +19,8 @@ func main() {
 	switch what, args := os.Args[1], os.Args[2:]; what {
 	case "serve": // ADDRESS
 		serve(args[0])
+	case "selfish": // ADDRESS
+		selfish(args[0])
 	case "talk": // ADDRESS GREETING
 		talk(args[0], args[1])
 	case "exit": // CODE WORDS
@@ -66,6 +69,21 @@ func serve(address string) {
 	}
 	fmt.Println("serving", l.Addr(), "bound", time.Now().UnixNano())
 	_ = http.Serve(l, nil)
+}
+
+// selfish wants its port for itself, and is the first to close a connection.
+func selfish(address string) {
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 0) })
+	}}
+	l, err := config.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "hello") })}
+	server.SetKeepAlivesEnabled(false)
+	_ = server.Serve(l)
 }
 
 func talk(address, greeting string) {
