@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -18,6 +19,8 @@ import (
 type sourceFlags struct {
 	target        string
 	buildArgs     []string
+	context       string
+	contexts      []string
 	noBuildChecks bool
 	diff, fix     bool
 	arch          string
@@ -27,6 +30,8 @@ type sourceFlags struct {
 func (f *sourceFlags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.target, "target", "", "of a Dockerfile, the `STAGE` to check (default: the last)")
 	set.StringArrayVar(&f.buildArgs, "build-arg", nil, "of a Dockerfile, set an ARG: `KEY=VALUE`, or KEY to pass on your variable")
+	set.StringVar(&f.context, "context", "", "of a Dockerfile, the `DIRECTORY` that COPY reads (default: the Dockerfile's, or the working directory)")
+	set.StringArrayVar(&f.contexts, "build-context", nil, "of a Dockerfile, what stands for an image or a stage: `NAME=DIR`, NAME=docker-image://REF or NAME=oci-layout://PATH")
 	set.BoolVar(&f.noBuildChecks, "no-build-checks", false, "of a Dockerfile, leave out BuildKit's own checks")
 	set.StringVar(&f.arch, "arch", "", "of an image for several CPUs, the `ARCHITECTURE` to check, such as arm64 (default: amd64, or the only one)")
 	set.StringVar(&f.maxLayerBytes, "max-layer-bytes", "256m", "read at most this `SIZE` of an image's layers where they are not unpacked; what lies behind is said to be unexamined")
@@ -39,6 +44,11 @@ var architectures = []string{"386", "amd64", "arm", "arm64", "loong64", "mips64l
 
 // checkReading refuses what cannot be read.
 func (f *sourceFlags) checkReading(*lint.Options) error {
+	if f.context != "" {
+		if info, err := os.Stat(f.context); err != nil || !info.IsDir() {
+			return usage("--context %q: it is not a directory", f.context)
+		}
+	}
 	if f.arch != "" && !slices.Contains(architectures, f.arch) {
 		return usage("--arch %q: use one of %s", f.arch, strings.Join(architectures, ", "))
 	}
@@ -127,7 +137,14 @@ func elsewhere(argument string) bool {
 // build says how a Dockerfile would be built. It reads --build-arg as docker
 // build does: KEY alone takes imglint's own variable.
 func (f *flags) build(getenv func(string) string) (lint.Build, error) {
-	b := lint.Build{Target: f.target, Architecture: f.arch, Args: map[string]string{}, Checks: !f.noBuildChecks}
+	b := lint.Build{Target: f.target, Architecture: f.arch, Args: map[string]string{}, Checks: !f.noBuildChecks, Context: f.context, Contexts: map[string]string{}}
+	for _, text := range f.contexts {
+		name, value, err := lint.ParseContext(text)
+		if err != nil {
+			return b, usage("--build-context %q: %w", text, err)
+		}
+		b.Contexts[name] = value
+	}
 	for _, text := range f.buildArgs {
 		pairs, err := variable(text, getenv)
 		if err != nil {

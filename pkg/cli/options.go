@@ -93,7 +93,7 @@ func (f *flags) sourceFile(o *lint.Options) error {
 	text, err := os.ReadFile(name)
 	switch {
 	case err == nil:
-		o.Dockerfile = lint.Dockerfile{Name: name, Text: text, Explicit: f.dockerfile != ""}
+		o.Dockerfile = lint.Dockerfile{Name: name, Text: text, Explicit: f.dockerfile != "", Dir: f.context}
 	case f.dockerfile != "":
 		return usage("--dockerfile: %w", err)
 	case !errors.Is(err, fs.ErrNotExist):

@@ -59,10 +59,10 @@ type given struct{ where, value string }
 
 // additive flags keep what every layer says, the most general first, so that
 // a later variable replaces an earlier one.
-var additive = []string{"build-arg", "env", "env-file", "ignore", "volume"}
+var additive = []string{"build-arg", "build-context", "env", "env-file", "ignore", "volume"}
 
 // pathFlags name files; in a config file they are relative to its folder.
-var pathFlags = []string{"dockerfile", "env-file", "manifest"}
+var pathFlags = []string{"context", "dockerfile", "env-file", "manifest"}
 
 // settle finds the config file and reads it; its errors are usage errors.
 func settle(typed *pflag.FlagSet, io IO) (*settings, error) {

@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ import (
 type buildContext struct {
 	files  fs.FS // nil: not known
 	ignore *patternmatcher.PatternMatcher
+	text   []byte // of the ignore file
 }
 
 // openContext reads the ignore file: the Dockerfile's own wins over the
@@ -30,16 +32,16 @@ func openContext(files fs.FS, dockerfile string) (*buildContext, error) {
 	if files == nil {
 		return c, nil
 	}
-	for _, name := range []string{path.Base(filepath.ToSlash(dockerfile)) + ".dockerignore", ".dockerignore"} {
-		f, err := files.Open(name)
+	for _, name := range ignoreNames(dockerfile) {
+		text, err := readIgnore(files, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
-		defer f.Close()
-		patterns, err := ignorefile.ReadAll(f)
+		c.text = text
+		patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
 		if err == nil {
 			c.ignore, err = patternmatcher.New(patterns)
 		}
@@ -49,6 +51,29 @@ func openContext(files fs.FS, dockerfile string) (*buildContext, error) {
 		break
 	}
 	return c, nil
+}
+
+// ignoreNames are the ignore files that hold for a Dockerfile, the strongest
+// first; a named context has no Dockerfile.
+func ignoreNames(dockerfile string) []string {
+	if dockerfile == "" {
+		return []string{".dockerignore"}
+	}
+	return []string{path.Base(filepath.ToSlash(dockerfile)) + ".dockerignore", ".dockerignore"}
+}
+
+// readIgnore reads a file of at most maxFile bytes, as buildkit does.
+func readIgnore(files fs.FS, name string) ([]byte, error) {
+	f, err := files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("it is larger than %d bytes", maxFile)
+	}
+	return text, err
 }
 
 func (c *buildContext) ignores(name string) bool {

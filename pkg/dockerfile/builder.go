@@ -23,6 +23,7 @@ type builder struct {
 	file    *file
 	options Options
 	context *buildContext
+	from    *buildContext // what the present step copies from
 	ground  *ground
 	deeds   []deed
 	dirs    map[string]bool
@@ -41,10 +42,14 @@ func (b *builder) begin(ctx context.Context, base string) {
 		b.cwd = "/"
 		return
 	}
+	if b.ground.directory {
+		b.cwd = "/"
+		return
+	}
 	if b.options.Base == nil {
 		return
 	}
-	img, err := b.options.Base(ctx, base)
+	img, err := b.options.Base(ctx, BaseName(base))
 	if err != nil {
 		return // what depends on it stays unknown
 	}
@@ -78,13 +83,30 @@ func (b *builder) step(s step) {
 	case *instructions.WorkdirCommand:
 		b.workdir(c.Path)
 	case *instructions.CopyCommand:
-		b.copy(c.SourcesAndDest, c.Chmod, c.Chown, c.From != "" || c.Parents || len(c.ExcludePatterns) > 0)
+		known := b.opens(c.From)
+		b.copy(c.SourcesAndDest, c.Chmod, c.Chown, !known || c.Parents || len(c.ExcludePatterns) > 0)
 	case *instructions.AddCommand:
+		b.from = b.context
 		fetches := slices.ContainsFunc(c.SourcePaths, fetched)
 		b.copy(c.SourcesAndDest, c.Chmod, c.Chown, fetches || c.Unpack != nil || len(c.ExcludePatterns) > 0)
 	case *instructions.RunCommand:
 		b.run(c)
 	}
+}
+
+// opens finds what a COPY reads, of the build context without a name; false
+// when that cannot be read here.
+func (b *builder) opens(name string) bool {
+	if b.from = b.context; name == "" {
+		return true
+	}
+	c, ok := b.options.context(name)
+	if !ok || c.Files == nil {
+		return false
+	}
+	var err error
+	b.from, err = openContext(c.Files, "")
+	return err == nil
 }
 
 // argument gives an ARG its value: of the command line, else its default, else
@@ -202,7 +224,7 @@ func (b *builder) mappings(c instructions.SourcesAndDest, dest string, l look) (
 		if !ok {
 			return nil, false
 		}
-		matches, err := b.context.glob(source)
+		matches, err := b.from.glob(source)
 		if err != nil || len(matches) == 0 {
 			return nil, false
 		}
@@ -216,20 +238,20 @@ func (b *builder) mappings(c instructions.SourcesAndDest, dest string, l look) (
 	}
 	var all []mapping
 	for _, source := range sources {
-		info, err := b.context.stat(source)
+		info, err := b.from.stat(source)
 		if err != nil {
 			return nil, false
 		}
 		if there == facts.Unknown && !info.IsDir() && !renames(source, dest) {
 			return nil, false
 		}
-		all = append(all, mapping{dest: landing(dest, source, there == facts.Yes && !info.IsDir()), from: source, dir: info.IsDir(), look: l})
+		all = append(all, mapping{dest: landing(dest, source, there == facts.Yes && !info.IsDir()), from: source, context: b.from, dir: info.IsDir(), look: l})
 	}
 	for _, h := range c.SourceContents {
 		if h.Expand && strings.Contains(h.Data, "$") {
 			return nil, false
 		}
-		all = append(all, mapping{dest: landing(dest, h.Path, there == facts.Yes), text: &h.Data, look: l})
+		all = append(all, mapping{dest: landing(dest, h.Path, there == facts.Yes), text: &h.Data, context: b.from, look: l})
 	}
 	return all, true
 }

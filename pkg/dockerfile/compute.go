@@ -7,9 +7,11 @@ package dockerfile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
 
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
@@ -31,6 +33,21 @@ type Options struct {
 	// Base reads the config of a base image. An error, or nil, makes the base
 	// unknown: what the image inherits is then missing from the result.
 	Base func(ctx context.Context, ref string) (facts.Image, error)
+	// Contexts stand for images and stages, by ContextName.
+	Contexts map[string]NamedContext
+}
+
+// OptionsOf says how the Dockerfile was built, apart from what its base images
+// and named contexts hold.
+func OptionsOf(d *facts.Dockerfile) Options {
+	o := Options{File: d.File, Target: d.Target, BuildArgs: d.BuildArgs}
+	for name, image := range d.Contexts {
+		if o.Contexts == nil {
+			o.Contexts = map[string]NamedContext{}
+		}
+		o.Contexts[name] = NamedContext{Image: image}
+	}
+	return o
 }
 
 // Compute works out the config that building the Dockerfile would give, and
@@ -60,12 +77,17 @@ func convert(ctx context.Context, src []byte, o Options) (img facts.Image, base 
 		}
 	}()
 	base = &bases{read: o.Base}
+	frontend, err := newFrontend(base, o, nil)
+	if err != nil {
+		return facts.Image{}, nil, err
+	}
 	platform := o.platform()
 	result, err := dockerfile2llb.Dockerfile2LLB(ctx, src, dockerfile2llb.ConvertOpt{
 		// buildkit writes to BuildArgs
 		Config:         dockerui.Config{BuildArgs: maps.Clone(o.BuildArgs), Target: o.Target},
 		TargetPlatform: &platform,
 		MetaResolver:   base,
+		Client:         frontend,
 	})
 	if err != nil {
 		return facts.Image{}, nil, err
@@ -92,6 +114,10 @@ type bases struct {
 	unknown bool // the base of the final stage could not be read
 	history int  // how many entries of the history are the base's
 	ownPath bool // PATH is the base's own, not buildkit's default
+	// contexts are the named ones, by the image that stands for each.
+	contexts map[string]NamedContext
+	unread   map[string]bool // what could not be read
+	mu       sync.Mutex      // buildkit asks from several goroutines
 }
 
 // unknownBase marks the config that stands in for one that cannot be read.
@@ -106,13 +132,36 @@ func (b *bases) ResolveImageConfig(ctx context.Context, ref string, opt sourcere
 		spec.Platform = *p
 	}
 	spec.Author = unknownBase
-	if b.read != nil {
-		if img, err := b.read(ctx, ref); err == nil {
-			toSpec(img, &spec)
-		}
+	if img, err := b.config(ctx, ref); err == nil {
+		toSpec(img, &spec)
 	}
 	text, err := json.Marshal(spec)
 	return ref, "", text, err
+}
+
+var errNotAsked = errors.New("base images are not read")
+
+// config reads the config of an image, or of what stands for one.
+func (b *bases) config(ctx context.Context, ref string) (facts.Image, error) {
+	if c, ok := b.contexts[ref]; ok {
+		if c.Files != nil {
+			return facts.Image{}, nil // a directory has no config
+		}
+		ref = BaseName(c.Image)
+	}
+	img, err := facts.Image{}, errNotAsked
+	if b.read != nil {
+		img, err = b.read(ctx, ref)
+	}
+	if err != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.unread == nil {
+			b.unread = map[string]bool{}
+		}
+		b.unread[ref] = true
+	}
+	return img, err
 }
 
 // settle looks at the base that the final stage really has.

@@ -22,7 +22,7 @@ type Copied struct {
 // image was copied from last. What a RUN did to it since is not known: compare
 // the two before relying on it.
 func FindCopied(src []byte, d *facts.Dockerfile, buildContext fs.FS, file string) (Copied, bool) {
-	b, err := follow(context.Background(), src, Options{File: d.File, Target: d.Target, BuildArgs: d.BuildArgs}, buildContext, nil, inside(file))
+	b, err := follow(context.Background(), src, OptionsOf(d), buildContext, nil, inside(file))
 	if err != nil {
 		return Copied{}, false
 	}
@@ -43,7 +43,7 @@ func (b *builder) source(name string) (source, bool) {
 	}
 	for i := len(b.deeds) - 1; i >= 0; i-- {
 		d := b.deeds[i]
-		if d.copied == nil || d.copied.text != nil || !within(name, d.copied.dest) {
+		if d.copied == nil || d.copied.context != b.context || d.copied.text != nil || !within(name, d.copied.dest) {
 			continue
 		}
 		from := d.copied.from
@@ -75,7 +75,7 @@ var (
 // more. The line is the one to end up with, and the edit is proved by computing
 // the config and the file's mode before and after.
 func MakeExecutable(src []byte, d *facts.Dockerfile, buildContext fs.FS, file string) (edited []byte, line string, err error) {
-	o := Options{File: d.File, Target: d.Target, BuildArgs: d.BuildArgs}
+	o := OptionsOf(d)
 	b, err := follow(context.Background(), src, o, buildContext, nil, inside(file))
 	if err != nil {
 		return nil, "", err

@@ -27,7 +27,7 @@ var ErrUnchanged = fmt.Errorf("%w: nothing changes", ErrNotProved)
 // the result is proved by computing the config before and after. Of d only the
 // target and the build arguments are used, so edits can follow one another.
 func Edit(src []byte, d *facts.Dockerfile, field finding.Field, instruction string) ([]byte, error) {
-	o := Options{File: d.File, Target: d.Target, BuildArgs: d.BuildArgs}
+	o := OptionsOf(d)
 	p, err := parse(src, o)
 	if err != nil {
 		return nil, fmt.Errorf("edit %s of %q: %w", field, d.File, err)

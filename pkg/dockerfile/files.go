@@ -39,6 +39,9 @@ func follow(ctx context.Context, src []byte, o Options, buildContext, base fs.FS
 	}
 	p := f.plan(target)
 	b := &builder{file: f, options: o, env: map[string]string{}, args: map[string]string{}, dirs: map[string]bool{}, ground: &ground{image: p.base, files: base}, regular: regular}
+	if c, ok := o.context(p.base); ok && c.Files != nil {
+		b.ground.files, b.ground.directory = c.Files, true
+	}
 	if b.context, err = openContext(buildContext, o.File); err != nil {
 		return nil, err
 	}
@@ -65,8 +68,10 @@ type mapping struct {
 	dest string // in the image, without the leading slash
 	from string // in the context
 	dir  bool
-	text *string // the content of a heredoc instead of from
-	look look
+	// context is where from is.
+	context *buildContext
+	text    *string // the content of a heredoc instead of from
+	look    look
 }
 
 // look is what COPY's flags give the files.
@@ -119,7 +124,7 @@ func (t *tree) above(name string) (*leaf, []chmod, error) {
 		case d.unknown != "" && within(name, d.unknown):
 			return nil, nil, errUnknownStep
 		case d.copied != nil:
-			found, err := t.context.entry(*d.copied, name)
+			found, err := d.copied.context.entry(*d.copied, name)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
@@ -208,7 +213,8 @@ func HasSources(src []byte, o Options, buildContext fs.FS) bool {
 			if err != nil || len(matches) == 0 {
 				return false
 			}
-			if _, err := c.stat(matches[0]); errors.Is(err, fs.ErrNotExist) {
+			// One that is ignored by mistake is there too.
+			if _, err := fs.Lstat(buildContext, matches[0]); errors.Is(err, fs.ErrNotExist) {
 				return false
 			}
 		}

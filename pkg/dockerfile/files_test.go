@@ -284,7 +284,7 @@ func TestChecks(t *testing.T) {
 	t.Parallel()
 	src := "FROM python:3.12 as Base\nENV A b\nFROM scratch AS other\nFROM base\nWORKDIR app\nCMD gunicorn app\n"
 	var got []string
-	for _, w := range Checks(t.Context(), []byte(src), Options{}) {
+	for _, w := range Checks(t.Context(), []byte(src), Options{}, nil) {
 		if w.At.Line == 0 || w.Message == "" {
 			t.Errorf("without a place or text: %+v", w)
 		}
@@ -295,10 +295,10 @@ func TestChecks(t *testing.T) {
 			t.Errorf("%v lacks %s", got, want)
 		}
 	}
-	if w := Checks(t.Context(), []byte("# check=skip=all\n"+src), Options{}); len(w) != 0 {
+	if w := Checks(t.Context(), []byte("# check=skip=all\n"+src), Options{}, nil); len(w) != 0 {
 		t.Errorf("skipped checks speak: %v", w)
 	}
-	for _, w := range Checks(t.Context(), []byte(src), Options{}) {
+	for _, w := range Checks(t.Context(), []byte(src), Options{}, nil) {
 		known := false
 		for _, c := range AllChecks() {
 			known = known || c.Name == w.Rule
@@ -307,7 +307,7 @@ func TestChecks(t *testing.T) {
 			t.Errorf("%s is not listed", w.Rule)
 		}
 	}
-	if w := Checks(t.Context(), []byte("nonsense"), Options{}); w != nil {
+	if w := Checks(t.Context(), []byte("nonsense"), Options{}, nil); w != nil {
 		t.Errorf("warnings about a file that is none: %v", w)
 	}
 }
@@ -321,6 +321,6 @@ func FuzzFiles(f *testing.F) {
 			_, _ = fs.ReadFile(files, name) // must not panic
 			_, _ = fs.Stat(files, name)
 		}
-		Checks(t.Context(), []byte(src), Options{})
+		Checks(t.Context(), []byte(src), Options{}, nil)
 	})
 }

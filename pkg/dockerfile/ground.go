@@ -19,6 +19,7 @@ type ground struct {
 	ran    bool     // a RUN may have added to it
 	// installed: a package manager may have added directories to copied.
 	installed bool
+	directory bool // a named context: not an image
 }
 
 // find answers from the base image. What is not there may come from a RUN,
@@ -49,6 +50,9 @@ func (g *ground) find(name string, modes []chmod) (*leaf, error) {
 // has nothing but the distribution's directories. A name alone does not tell:
 // it may be an image that the user built.
 func (g *ground) official() bool {
+	if g.directory {
+		return false
+	}
 	name := strings.TrimPrefix(strings.TrimPrefix(g.image, "docker.io/"), "library/")
 	name, _, _ = strings.Cut(name, "@")
 	name, _, _ = strings.Cut(name, ":")

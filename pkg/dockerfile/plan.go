@@ -44,6 +44,8 @@ type file struct {
 	stages []instructions.Stage
 	args   shell.EnvGetter
 	lex    *shell.Lex
+	// instead tells what a named context puts in place of an image or a stage.
+	instead func(name string) (NamedContext, bool)
 }
 
 // parse reads the Dockerfile and finds the chain of o.Target.
@@ -76,7 +78,7 @@ func read(src []byte, o Options) (f *file, err error) {
 	if len(stages) == 0 {
 		return nil, fmt.Errorf("it has no FROM")
 	}
-	f = &file{lines: splitLines(string(src)), stages: stages, lex: shell.NewLex(tree.EscapeToken)}
+	f = &file{lines: splitLines(string(src)), stages: stages, lex: shell.NewLex(tree.EscapeToken), instead: o.context}
 	f.args = f.globals(args, o)
 	return f, nil
 }
@@ -121,9 +123,17 @@ func (f *file) stage(name string) (int, error) {
 func (f *file) plan(target int) *plan {
 	p := &plan{target: f.stages[target].Name, last: target == len(f.stages)-1, end: f.endOf(target)}
 	for i := target; ; {
-		p.steps = append(f.stepsOf(i), p.steps...)
 		s := f.stages[i]
+		if c, ok := f.instead(s.Name); ok {
+			p.base, p.from = c.base(s.Name), f.instruction(s.Location)
+			return p
+		}
+		p.steps = append(f.stepsOf(i), p.steps...)
 		base := f.expand(s.BaseName)
+		if c, ok := f.instead(base); ok {
+			p.base, p.from = c.base(base), f.instruction(s.Location)
+			return p
+		}
 		parent := slices.IndexFunc(f.stages[:i], func(s instructions.Stage) bool { return s.Name != "" && s.Name == base })
 		if parent < 0 {
 			p.base, p.from = base, f.instruction(s.Location)

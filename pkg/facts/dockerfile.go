@@ -15,6 +15,9 @@ type Dockerfile struct {
 	// Target is the name of the stage that was built; "" is the last one.
 	Target    string            `json:"target,omitempty"`
 	BuildArgs map[string]string `json:"buildArgs,omitempty"`
+	// Contexts are the named contexts of the build: the image or directory that
+	// stands for each name.
+	Contexts map[string]string `json:"contexts,omitempty"`
 	// BaseUnknown: Base's own config could not be read, so an image computed
 	// without a build lacks what it inherits.
 	BaseUnknown bool `json:"baseUnknown,omitempty"`

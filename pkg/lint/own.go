@@ -39,8 +39,7 @@ func (c *check) files() *ownFiles {
 		if err != nil {
 			continue
 		}
-		d := c.facts.Dockerfile
-		if dockerfile.HasSources(c.Dockerfile.Text, dockerfile.Options{File: d.File, Target: d.Target, BuildArgs: d.BuildArgs}, root.FS()) {
+		if dockerfile.HasSources(c.Dockerfile.Text, dockerfile.OptionsOf(c.facts.Dockerfile), root.FS()) {
 			c.own.context, c.own.dir, c.own.root = root.FS(), dir, root
 			return c.own
 		}

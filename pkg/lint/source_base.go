@@ -67,6 +67,9 @@ func (b *Bases) read(ctx context.Context, ref string) (Image, error) {
 		b.opened = append(b.opened, img)
 		return img, nil
 	}
+	if strings.Contains(ref, "://") {
+		return nil, fmt.Errorf("read base image: %s is fetched while building", ref)
+	}
 	if img, err := b.fromEngine(ctx, ref); img != nil || err != nil {
 		return img, err
 	}

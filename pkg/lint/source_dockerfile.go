@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/imglint/imglint/pkg/dockerfile"
 	"github.com/imglint/imglint/pkg/facts"
@@ -28,6 +29,11 @@ type Build struct {
 	Args   map[string]string
 	// Architecture is the CPU that is built for; "": amd64.
 	Architecture string
+	// Context is the directory that COPY reads; "": the Dockerfile's own, or
+	// else the working directory, if it has what is copied.
+	Context string
+	// Contexts stand for images and stages; see ParseContext.
+	Contexts map[string]string
 	// Checks adds BuildKit's own build checks to the findings.
 	Checks bool
 	// Base opens a base image, which others may use too: it is not closed here.
@@ -58,31 +64,32 @@ func (b builds) Open(ctx context.Context, name string) (Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
-	return b.compute(ctx, name, Dockerfile{Name: file, Text: text, Explicit: true}, dirs)
+	if b.Context != "" {
+		dirs = []string{b.Context}
+	}
+	u := &unbuilt{file: Dockerfile{Name: file, Text: text, Explicit: true, Dir: b.Context}, bases: map[string]Image{}}
+	img, err := b.compute(ctx, name, u, dirs)
+	if err != nil {
+		return nil, errors.Join(err, u.Close(ctx))
+	}
+	return img, nil
 }
 
-func (b builds) compute(ctx context.Context, name string, file Dockerfile, dirs []string) (Image, error) {
-	img := &unbuilt{file: file, bases: map[string]Image{}}
-	options := dockerfile.Options{
-		File: file.Name, Target: b.Target, BuildArgs: b.Args, Architecture: b.Architecture,
-		// buildkit's own context ends before the base's files are read.
-		Base: func(_ context.Context, ref string) (facts.Image, error) {
-			if b.Base == nil {
-				return facts.Image{}, errors.New("base images are not read")
-			}
-			base, err := b.Base(ctx, ref)
-			if err != nil {
-				img.baseErr = err
-				return facts.Image{}, err
-			}
-			img.bases[ref] = base
-			return base.Facts(), nil
-		},
+func (b builds) compute(ctx context.Context, name string, img *unbuilt, dirs []string) (Image, error) {
+	contexts, err := img.named(b.Contexts)
+	if err != nil {
+		return nil, err
 	}
-	var err error
+	file := img.file
+	options := dockerfile.Options{
+		File: file.Name, Target: b.Target, BuildArgs: b.Args, Architecture: b.Architecture, Contexts: contexts,
+		// buildkit's own context ends before the base's files are read.
+		Base: func(_ context.Context, ref string) (facts.Image, error) { return img.readBase(ctx, b.Base, ref) },
+	}
 	if img.facts, img.at, err = dockerfile.Compute(ctx, file.Text, options); err != nil {
 		return nil, err
 	}
+	img.at.Contexts = b.Contexts
 	img.facts.Ref, img.facts.Source = name, SourceDockerfile
 	if base := img.bases[dockerfile.BaseName(img.at.Base)]; base != nil {
 		img.base = base.Files()
@@ -103,6 +110,8 @@ type unbuilt struct {
 	at      *facts.Dockerfile
 	files   fs.FS
 	root    *os.Root
+	roots   []*os.Root // of named contexts
+	mu      sync.Mutex // buildkit asks for base images from several goroutines
 	checks  []finding.Finding
 	bases   map[string]Image // that are read
 	base    fs.FS            // of the final stage; nil: not known
@@ -130,10 +139,13 @@ func (u *unbuilt) Cost() facts.Cost {
 
 // Close implements Image.
 func (u *unbuilt) Close(context.Context) error {
-	if u.root == nil {
-		return nil
+	var faults []error
+	for _, root := range append(u.roots, u.root) {
+		if root != nil {
+			faults = append(faults, root.Close())
+		}
 	}
-	return u.root.Close()
+	return errors.Join(faults...)
 }
 
 // open takes the first directory for the build context that has all that the
@@ -145,7 +157,7 @@ func (u *unbuilt) open(ctx context.Context, o dockerfile.Options, dirs []string)
 		if err != nil {
 			return fmt.Errorf("open build context: %w", err)
 		}
-		if dockerfile.HasSources(u.file.Text, o, root.FS()) {
+		if len(dirs) == 1 && u.file.Dir != "" || dockerfile.HasSources(u.file.Text, o, root.FS()) {
 			u.root = root
 			u.files, err = dockerfile.Files(ctx, u.file.Text, o, root.FS(), u.base)
 			return err
@@ -159,12 +171,31 @@ func (u *unbuilt) open(ctx context.Context, o dockerfile.Options, dirs []string)
 	return err
 }
 
-// check adds what BuildKit's build checks say.
+// contextFiles are those of the build context, nil when it is not known.
+func (u *unbuilt) contextFiles() fs.FS {
+	if u.root == nil {
+		return nil
+	}
+	return u.root.FS()
+}
+
+// check adds what BuildKit's build checks say. They ask for no base image that
+// the final stage does not need.
 func (u *unbuilt) check(ctx context.Context, o dockerfile.Options) {
-	for _, w := range dockerfile.Checks(ctx, u.file.Text, o) {
+	o.Base = func(_ context.Context, ref string) (facts.Image, error) {
+		if base := u.bases[ref]; base != nil {
+			return base.Facts(), nil
+		}
+		return facts.Image{}, errNotRead
+	}
+	for _, w := range dockerfile.Checks(ctx, u.file.Text, o, u.contextFiles()) {
 		source, _, _ := strings.Cut(w.At.Text, "\n")
+		severity := finding.Note
+		if w.Fatal {
+			severity, w.Message = finding.Error, w.Message+"; as \"# check=error=true\" asks, this ends the build"
+		}
 		u.checks = append(u.checks, finding.Finding{
-			Rule: w.Rule, Severity: finding.Note, Message: w.Message, Basis: finding.Predicted,
+			Rule: w.Rule, Severity: severity, Message: w.Message, Basis: finding.Predicted,
 			Place: finding.Place{File: u.file.Name, Line: w.At.Line, EndLine: w.At.EndLine, Source: source},
 		})
 	}
