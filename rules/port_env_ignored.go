@@ -21,14 +21,21 @@ var PortEnvIgnored = &rule.Rule{
 	ID:       "port-env-ignored",
 	Title:    "the platform hands out PORT and the program does not listen there",
 	Severity: finding.Error,
-	Needs:    rule.NeedsRun,
+	Needs:    rule.NeedsEither,
 	After:    []*rule.Rule{CommandNotFound, CommandNotExecutable, WrongArchitecture, UnexpandedVariable, InteractiveCommand, Daemonizes, OutOfMemory, ExitsAtOnce},
 	Check:    checkPortEnvIgnored,
 }
 
 func checkPortEnvIgnored(p *rule.Pass) {
 	endpoint := p.Target.Endpoint.Port
-	if !p.Target.Endpoint.Injected || passed(p) || p.Run.Exit != nil {
+	if !p.Target.Endpoint.Injected || passed(p) {
+		return
+	}
+	if p.Run == nil {
+		predictPortEnvIgnored(p)
+		return
+	}
+	if p.Run.Exit != nil {
 		return
 	}
 	listeners := tcp(p)
@@ -46,19 +53,47 @@ func checkPortEnvIgnored(p *rule.Pass) {
 			sight(p, l),
 			{Kind: "seen", Text: fmt.Sprintf("started with PORT=%d, nothing listened on port %d within %s", endpoint, endpoint, seconds(p.Run.Took))},
 		},
-		Fix: portEnvFix(p, l),
+		Fix: portEnvFix(p, owner(p, l), l.Port),
+	})
+}
+
+// predictPortEnvIgnored is for a program whose every listener is known; what
+// listens on loopback only is another rule's.
+func predictPortEnvIgnored(p *rule.Pass) {
+	endpoint := p.Target.Endpoint.Port
+	if !predictable(p) || p.Launch.Ends != "" || p.Prediction.Daemonizes == facts.Yes {
+		return
+	}
+	var other *facts.Listen
+	for _, l := range predictedTCP(p) {
+		if l.Port == endpoint || l.Port == 0 {
+			return
+		}
+		if l.Scope == facts.ScopeAny && other == nil {
+			other = &l
+		}
+	}
+	if other == nil {
+		return
+	}
+	p.Report(finding.Finding{
+		Message:  fmt.Sprintf("%s will listen on port %d although it is given PORT=%d, where %s sends its health check", program(p), other.Port, endpoint, platformName(p)),
+		Detail:   origin(*other),
+		Place:    bindPlace(p, *other),
+		Evidence: []finding.Evidence{{Kind: "read", Text: expected(p, *other)}},
+		Fix:      portEnvFix(p, program(p), other.Port),
 	})
 }
 
 // portEnvFix replaces the port in a command without a shell by one that a
 // shell expands, where that is all there is to do.
-func portEnvFix(p *rule.Pass, l facts.Listener) *finding.Fix {
-	fix := &finding.Fix{Description: fmt.Sprintf("make %s listen on the port that the variable PORT holds", owner(p, l))}
+func portEnvFix(p *rule.Pass, who string, number int) *finding.Fix {
+	fix := &finding.Fix{Description: fmt.Sprintf("make %s listen on the port that the variable PORT holds", who)}
 	argv, entrypoint := p.Image.Config.Cmd, p.Image.Config.Entrypoint
 	if len(entrypoint) > 0 || len(argv) < 2 || p.Launch.Shell != "" {
 		return fix
 	}
-	port := fmt.Sprint(l.Port)
+	port := fmt.Sprint(number)
 	words, found := make([]string, len(argv)), 0
 	for i, arg := range argv {
 		words[i] = shellQuote(arg)

@@ -21,7 +21,7 @@ var PrivilegedPort = &rule.Rule{
 	ID:       "privileged-port",
 	Title:    "a user other than root binds a port below 1024",
 	Severity: finding.Error,
-	Needs:    rule.NeedsRun,
+	Needs:    rule.NeedsEither,
 	After:    []*rule.Rule{CommandNotFound, CommandNotExecutable, WrongArchitecture},
 	Check:    checkPrivilegedPort,
 }
@@ -34,11 +34,15 @@ func checkPrivilegedPort(p *rule.Pass) {
 	if p.Target.PrivilegedPorts != facts.No || isRoot(p.Image.Config.User) || passed(p) {
 		return
 	}
-	evidence := deniedBind(p)
+	evidence, severity := deniedBind(p), finding.Error
+	if p.Run == nil { // the program's file may have the capability for it
+		evidence, severity = predictedLowPort(p), finding.Warning
+	}
 	if evidence == nil {
 		return
 	}
 	p.Report(finding.Finding{
+		Severity: severity,
 		Message:  fmt.Sprintf("%s runs as %s and may not bind a port below %d on %s", program(p), p.Image.Config.User, firstFree, platformName(p)),
 		Place:    finding.Place{Field: finding.FieldUser, Words: p.Image.Config.User},
 		Evidence: evidence,
@@ -53,12 +57,28 @@ func isRoot(user string) bool {
 
 // deniedBind is the line of the log in which the program says so.
 func deniedBind(p *rule.Pass) []finding.Evidence {
+	if p.Run == nil {
+		return nil
+	}
 	for _, line := range p.Run.Log.Lines {
 		text := strings.ToLower(line.Text)
 		denied := strings.Contains(text, "permission denied") || strings.Contains(text, "permissionerror") || strings.Contains(text, "eacces")
 		binds := strings.Contains(text, "bind") || strings.Contains(text, "listen") || strings.Contains(text, "socket") || strings.Contains(text, "address") || strings.Contains(text, "errno 13]")
 		if denied && binds && mayBindLow(p) {
 			return []finding.Evidence{{Kind: "log", Text: clip(line.Text, 300), At: line.T.Seconds()}}
+		}
+	}
+	return nil
+}
+
+// predictedLowPort is the low port that a program will bind as the image's user.
+func predictedLowPort(p *rule.Pass) []finding.Evidence {
+	if user := p.Launch.Command.User; !predictable(p) || user != "" && isRoot(user) {
+		return nil
+	}
+	for _, l := range predictedTCP(p) {
+		if l.Port > 0 && l.Port < firstFree {
+			return []finding.Evidence{{Kind: "read", Text: expected(p, l)}}
 		}
 	}
 	return nil
