@@ -104,6 +104,9 @@ var configured = []trap{
 	{name: "fastapi dev with PORT", cmd: words("fastapi dev"), env: []string{"PORT=9"}, listens: "127.0.0.1:8000 ?", why: "PORT"},
 	{name: "nats", cmd: words("nats-server -js -p 4333"), listens: "0.0.0.0:4333", daemon: "no"},
 	{name: "nats with a file", cmd: words("nats-server -c n.conf"), listens: "?", why: "file"},
+	{name: "kafka", cmd: words("kafka-server-start.sh config/server.properties"), listens: "?", daemon: "no"},
+	{name: "kafka in the background", cmd: words("kafka-server-start.sh -daemon config/server.properties"), listens: "-", daemon: "yes"},
+	{name: "ping", cmd: words("ping example.org"), listens: "", daemon: "no"},
 	{name: "mongos", cmd: words("mongos"), listens: "?"},
 }
 
