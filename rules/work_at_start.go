@@ -58,12 +58,21 @@ func checkWorkAtStart(p *rule.Pass) {
 			p.Report(finding.Finding{
 				Severity: w.severity, Basis: finding.Predicted,
 				Message: fmt.Sprintf("every start %s first: %s", w.does, clip(line, 80)),
-				Place:   where(p),
+				Place:   workPlace(p),
 				Fix:     workFix(w.does),
 			})
 			return
 		}
 	}
+}
+
+// workPlace is the instruction that holds the work, or the one whose script does
+// it: the command that finally runs has a line of its own there.
+func workPlace(p *rule.Pass) finding.Place {
+	if p.Launch.Spot != nil {
+		return first(p)
+	}
+	return where(p)
 }
 
 // spelled is a command with its program's plain name.

@@ -13,7 +13,7 @@ import (
 // comes from.
 func (t *textWriter) trail(f *facts.Facts, cost *facts.Cost) {
 	t.line("")
-	if cost != nil {
+	if cost != nil && cost.Requests+cost.Bytes > 0 {
 		t.detail("read", costText(*cost, f.Image.Source))
 	}
 	t.launched(f.Launch)
