@@ -61,7 +61,7 @@ func checkPortEnvIgnored(p *rule.Pass) {
 // listens on loopback only is another rule's.
 func predictPortEnvIgnored(p *rule.Pass) {
 	endpoint := p.Target.Endpoint.Port
-	if !predictable(p) || p.Launch.Ends != "" || p.Prediction.Daemonizes == facts.Yes {
+	if p.Target.Endpoint.Scanned || !predictable(p) || p.Launch.Ends != "" || p.Prediction.Daemonizes == facts.Yes {
 		return
 	}
 	var other *facts.Listen

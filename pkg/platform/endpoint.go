@@ -149,8 +149,8 @@ func firstWritten(img facts.Image, ports []int) (int, bool) {
 			continue
 		}
 		listed := tcpPorts(line[1])
-		ordered := strings.HasPrefix(line[1], "[") || len(listed) == 1
-		if len(listed) > 0 && ordered && slices.Contains(ports, listed[0]) {
+		// Both builders sort the ports of one line as text (buildkit's parseExpose).
+		if len(listed) == 1 && slices.Contains(ports, listed[0]) {
 			return listed[0], true
 		}
 		break

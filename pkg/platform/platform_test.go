@@ -58,11 +58,13 @@ func TestEveryPlatformIsUsable(t *testing.T) {
 func TestEndpoint(t *testing.T) {
 	t.Parallel()
 	buildkit := image("9000", "80")
-	buildkit.History = []facts.History{{CreatedBy: "EXPOSE [53/udp 9000/tcp 80/tcp]"}}
+	buildkit.History = []facts.History{{CreatedBy: "EXPOSE [53/udp 9000/tcp]"}, {CreatedBy: "EXPOSE [80/tcp]"}}
 	classic := image("9000", "80")
 	classic.History = []facts.History{{CreatedBy: "/bin/sh -c #(nop)  EXPOSE 80 9000"}}
 	lines := image("9000", "80")
 	lines.History = []facts.History{{CreatedBy: "/bin/sh -c #(nop)  EXPOSE 9000"}, {CreatedBy: "/bin/sh -c #(nop)  EXPOSE 80"}}
+	line := image("9000", "80")
+	line.History = []facts.History{{CreatedBy: "EXPOSE [80/tcp 9000/tcp]"}}
 	old := image("9000", "80")
 	old.History = []facts.History{{CreatedBy: "EXPOSE map[80/tcp:{} 9000/tcp:{}]"}}
 	lost := "lowest exposed port, because the image does not keep the order of EXPOSE"
@@ -78,7 +80,8 @@ func TestEndpoint(t *testing.T) {
 		{"udp takes no part", "aptible", image("1053/udp", "8080"), 8080, "only exposed port", false},
 		{"only udp", "aptible", image("53/udp"), 0, "no tcp port is exposed", false},
 		{"nothing", "aptible", image(), 0, "no tcp port is exposed", false},
-		{"first, written by BuildKit", "cloud-foundry", buildkit, 9000, "first exposed port", false},
+		{"first, one line sorted by BuildKit", "cloud-foundry", line, 80, lost, true},
+		{"first, two lines by BuildKit", "cloud-foundry", buildkit, 9000, "first exposed port", false},
 		{"first, one line sorted by the classic builder", "cloud-foundry", classic, 80, lost, true},
 		{"first, two lines by the classic builder", "cloud-foundry", lines, 9000, "first exposed port", false},
 		{"first, a sorted map", "cloud-foundry", old, 80, lost, true},
@@ -117,7 +120,7 @@ func TestEveryExposedPort(t *testing.T) {
 		"fly":           nil,
 	} {
 		img := image("9000", "80", "53/udp")
-		img.History = []facts.History{{CreatedBy: "EXPOSE [9000/tcp 80/tcp 53/udp]"}}
+		img.History = []facts.History{{CreatedBy: "EXPOSE [9000/tcp]"}, {CreatedBy: "EXPOSE [53/udp 80/tcp]"}}
 		if got := load(t, name).Target(img, Overrides{}).Endpoint.Others; !slices.Equal(got, want) {
 			t.Errorf("%s asks %v besides, want %v", name, got, want)
 		}
