@@ -239,6 +239,9 @@ func sketch(r *facts.Run) []string {
 		last["exit"] = fmt.Sprintf("exit %d %s oom=%t %s", r.Exit.Code, r.Exit.Signal, r.Exit.OOM, r.Exit.Refused)
 	}
 	last["stop"] = "stopped " + string(r.Stopped)
+	if r.Stopped == facts.StopProof { // how many tries fit in a short window is chance
+		last["stop"] = "stopped " + string(facts.StopWindow)
+	}
 	return slices.Sorted(maps.Values(last))
 }
 

@@ -123,6 +123,10 @@ func TestKilled(t *testing.T) {
 			t.Skip(lines.Text())
 		}
 	}
+	deadline := time.Now().Add(5 * time.Second)
+	for len(running(t, mark)) == 0 && time.Now().Before(deadline) {
+		<-time.After(5 * time.Millisecond) // it is told of before its arguments are there
+	}
 	if len(running(t, mark)) == 0 {
 		t.Error("the victim runs nothing")
 	}
@@ -131,7 +135,7 @@ func TestKilled(t *testing.T) {
 	}
 	_, _ = io.Copy(io.Discard, out) // ends when no process holds it
 	_ = cmd.Wait()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline = time.Now().Add(5 * time.Second)
 	for len(running(t, mark)) > 0 && time.Now().Before(deadline) {
 		<-time.After(5 * time.Millisecond)
 	}
