@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -22,7 +23,7 @@ func TestUnansweredConnection(t *testing.T) {
 	if !*confirm && os.Getenv("IMGLINT_CONFIRM") == "" {
 		t.Skip("needs an engine: make confirm")
 	}
-	const name = "imglint-fixture-unanswered"
+	name := fmt.Sprintf("imglint-fixture-unanswered-%d", os.Getpid()) // a killed test leaves its network
 	docker(t, "network", "create", "--internal", "--label", "dev.imglint.fixture=network", name)
 	t.Cleanup(func() { docker(t, "network", "rm", name) })
 	e, err := engine.Connect(t.Context(), engine.Options{Network: name})
