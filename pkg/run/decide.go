@@ -21,8 +21,10 @@ const (
 	closedStable = 5 * time.Second
 	// quietStable: a debug port may open first and the real one seconds later.
 	quietStable = 15 * time.Second
-	// busyCPU is a tenth of a core in the second between two beats.
-	busyCPU = facts.Millis(100)
+	// busyCPU is a twentieth of a core in the second between two beats. Idle
+	// servers were seen to use 2 ms at the most (RabbitMQ, MariaDB, node,
+	// gunicorn), and one that boots gets more also where 20 others want the CPU.
+	busyCPU = facts.Millis(50)
 	// chattyStable: the same for a program that writes to its log all the time.
 	chattyStable = time.Minute
 	// beatPatience: the observer reports every second; a program that killed

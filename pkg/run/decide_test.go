@@ -176,9 +176,9 @@ func TestDecide(t *testing.T) {
 		{"no port to ask: loopback", spec(endpoint(0)), []facts.Event{
 			listening(400, loopback, 3000), answer(710, loopback, 3000, facts.ClassHTTP, 200),
 		}, 0, facts.StopQuiet, 15_400},
-		{"work restarts the quiet", spec(), []facts.Event{listening(400, anyAddr, 3000), beat(9000, 100), beat(10_000, 0)}, 0, facts.StopQuiet, 24_000},
+		{"work restarts the quiet", spec(), []facts.Event{listening(400, anyAddr, 3000), beat(9000, 50), beat(10_000, 0)}, 0, facts.StopQuiet, 24_000},
 		{"work holds it longer than a log does", spec(), []facts.Event{listening(400, anyAddr, 3000), beat(80_000, 900), beat(81_000, 0)}, 0, facts.StopQuiet, 95_000},
-		{"idling does not", spec(), []facts.Event{listening(400, anyAddr, 3000), beat(9000, 90)}, 0, facts.StopQuiet, 15_400},
+		{"idling does not", spec(), []facts.Event{listening(400, anyAddr, 3000), beat(9000, 40)}, 0, facts.StopQuiet, 15_400},
 		{"work after a closed connection", spec(), []facts.Event{
 			listening(400, anyAddr, 8000), answer(410, outside, 8000, facts.ClassClosed, 0), beat(3000, 500),
 		}, 0, facts.StopProof, 8000},
