@@ -51,6 +51,8 @@ type Launch struct {
 	// entrypoint run CMD; filled in by the collector where an exact edit does.
 	FixExec      []Remedy `json:"fixExec,omitempty"`
 	FixArguments []Remedy `json:"fixArguments,omitempty"`
+	// FixWords gives a shell or tini in front of Command its words as it wants them.
+	FixWords []Remedy `json:"fixWords,omitempty"`
 	// Trail are the steps taken, for a person to read.
 	Trail []Step `json:"trail,omitempty"`
 }

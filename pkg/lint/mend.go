@@ -28,6 +28,9 @@ func (m mender) mend() {
 	for i, c := range f.Launch.Before {
 		f.Launch.Before[i].Spot = mend.SpotBefore(m.files, f.Launch, c)
 	}
+	if r, ok := launch.Respell(f.Image.Config); ok {
+		f.Launch.FixWords = []facts.Remedy{r}
+	}
 	p := &f.Prediction
 	p.FixPublic = m.each(p.FixPublic, isPublic)
 	p.FixForeground = append(m.each(p.FixForeground, isForeground), m.foreground()...)
