@@ -26,7 +26,7 @@ import (
 // It tells so from the log, and where that is silent from a connection that
 // nobody answered, or from what a start script asks again and again (nc,
 // pg_isready, wait-for-it, curl, /dev/tcp …), with the variable that holds the
-// address. After a minute in which nothing else happens it stops waiting.
+// address. After 90 s in which nothing else happens it stops waiting.
 //
 // Fix: let the program start without it and connect when it is needed, or
 // retry; check the address that is configured on the platform.

@@ -10,9 +10,9 @@ import (
 
 const (
 	// waitPatience is for a program that waits for another service. What waits
-	// for a time only (wait-for-it 15 s, docker-compose-wait and most loops of
-	// thirty tries 30 s) has gone on by then.
-	waitPatience = time.Minute
+	// for a time only (wait-for-it 15 s, docker-compose-wait, loops of thirty
+	// tries and MongoDB's drivers 30 s, Kafka's clients 60 s) has gone on by then.
+	waitPatience = 90 * time.Second
 	// enoughKills is how many workers in a row have to be killed: what the
 	// first one leaves in caches can help the second.
 	enoughKills = 3

@@ -51,16 +51,16 @@ func TestStuck(t *testing.T) {
 		stop   facts.Stop
 		at     facts.Millis
 	}{
-		{"waits with a counter for ever", spec(signs), nil, loop(1000, 100_000, "waiting for db, try %d"), facts.StopWaits, 61_000},
+		{"waits with a counter for ever", spec(signs), nil, loop(1000, 200_000, "waiting for db, try %d"), facts.StopWaits, 91_000},
 		{"a command waits, another sleeps", spec(signs), []facts.Event{
 			command(0, 1, "sh"), command(10, 7, "waiting", "db"), command(20, 8, "sleep", "1"), command(1020, 9, "sleep", "1"),
-		}, nil, facts.StopWaits, 60_020},
-		{"nobody reads the signs", spec(), nil, loop(1000, 100_000, "waiting for db, try %d"), facts.StopWindow, 270_000},
+		}, nil, facts.StopWaits, 90_020},
+		{"nobody reads the signs", spec(), nil, loop(1000, 200_000, "waiting for db, try %d"), facts.StopWindow, 270_000},
 		{"no sign of waiting", spec(signs), nil, loop(1000, 100_000, "loading part %d"), facts.StopWindow, 270_000},
-		{"waits, then goes on", spec(signs), nil, append(loop(1000, 30_000, "waiting for db, try %d"), said{31_000, "giving up, starting"}), facts.StopWaits, 91_000},
-		{"waits, then works", spec(signs), []facts.Event{beat(40_000, 700), beat(90_000, 0)}, []said{{1000, "waiting for db"}}, facts.StopWaits, 100_000},
+		{"waits, then goes on", spec(signs), nil, append(loop(1000, 30_000, "waiting for db, try %d"), said{31_000, "giving up, starting"}), facts.StopWaits, 121_000},
+		{"waits, then works", spec(signs), []facts.Event{beat(40_000, 700), beat(120_000, 0)}, []said{{1000, "waiting for db"}}, facts.StopWaits, 130_000},
 		{"waits and listens", spec(signs), []facts.Event{listening(400, anyAddr, 3000)}, []said{{1000, "waiting for db"}}, facts.StopQuiet, 16_000},
-		{"a listener came and went", spec(signs), []facts.Event{listening(400, anyAddr, 3000), closed(20_000, anyAddr, 3000)}, []said{{1000, "waiting for db"}}, facts.StopWaits, 80_000},
+		{"a listener came and went", spec(signs), []facts.Event{listening(400, anyAddr, 3000), closed(20_000, anyAddr, 3000)}, []said{{1000, "waiting for db"}}, facts.StopWaits, 110_000},
 		{"kills three workers in a row", spec(signs), []facts.Event{listening(400, anyAddr, 8000)},
 			[]said{{31_000, "killed 7"}, {31_100, "killed 8"}, {62_000, "killed 9"}, {62_100, "killed 10"}, {93_000, "killed 11"}}, facts.StopKills, 93_300},
 		{"kills two, one after the other", spec(signs), []facts.Event{listening(400, anyAddr, 8000)},
