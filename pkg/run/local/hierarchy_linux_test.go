@@ -248,3 +248,21 @@ func removed(t *testing.T, g *cgroup) {
 		<-time.After(5 * time.Millisecond)
 	}
 }
+
+func TestInContainer(t *testing.T) {
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	signs := []string{filepath.Join(t.TempDir(), ".dockerenv")}
+	if inContainer(signs) {
+		t.Error("nothing is there, and it is a container")
+	}
+	if err := os.WriteFile(signs[0], nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if !inContainer(signs) {
+		t.Error("Docker's file is not seen")
+	}
+	t.Setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+	if !inContainer(nil) {
+		t.Error("a pod is not seen")
+	}
+}

@@ -144,15 +144,21 @@ func hint() string {
 			return fmt.Sprintf(" (%s is %s)", file, advice)
 		}
 	}
-	for _, sign := range containerSigns {
-		if _, err := os.Stat(sign); err == nil {
-			return containerAdvice
-		}
-	}
-	if os.Getenv("KUBERNETES_SERVICE_HOST") != "" {
+	if inContainer(containerSigns) {
 		return containerAdvice
 	}
 	return ""
+}
+
+// inContainer reports whether any of the files is there that engines leave, or
+// a variable of Kubernetes.
+func inContainer(signs []string) bool {
+	for _, sign := range signs {
+		if _, err := os.Stat(sign); err == nil {
+			return true
+		}
+	}
+	return os.Getenv("KUBERNETES_SERVICE_HOST") != ""
 }
 
 // containerSigns are what Docker and Podman leave in every container.
