@@ -126,6 +126,10 @@ func (r *Runner) explain(err error) error {
 	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EACCES) {
 		return fmt.Errorf("start container: %w", err)
 	}
+	var path *os.PathError // of the binary, which has no name
+	if errors.As(err, &path) {
+		err = path.Err
+	}
 	return unsupported("make namespaces: %w%s", err, hint())
 }
 
@@ -140,8 +144,29 @@ func hint() string {
 			return fmt.Sprintf(" (%s is %s)", file, advice)
 		}
 	}
+	if inContainer(containerSigns) {
+		return containerAdvice
+	}
 	return ""
 }
+
+// inContainer reports whether any of the files is there that engines leave, or
+// a variable of Kubernetes.
+func inContainer(signs []string) bool {
+	for _, sign := range signs {
+		if _, err := os.Stat(sign); err == nil {
+			return true
+		}
+	}
+	return os.Getenv("KUBERNETES_SERVICE_HOST") != ""
+}
+
+// containerSigns are what Docker and Podman leave in every container.
+var containerSigns = []string{"/.dockerenv", "/run/.containerenv"}
+
+// containerAdvice was tried with Docker's default profiles.
+const containerAdvice = "; imglint runs in a container here: give it an engine (DOCKER_HOST), or start the container with --privileged, or with " +
+	"--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
 
 // configure maps the keeper's users and tells it what to start.
 func (r *Runner) configure(ctx context.Context, k *keeper, c cage.Config) error {

@@ -153,7 +153,10 @@ func (t *target) observe(ctx context.Context, w run.Watcher) (seen facts.Run, er
 // blind notes what this run cannot show.
 func (t *target) blind(record *run.Record, group *cgroup) {
 	if !group.limitsMemory() && t.spec.Limits.Memory != run.DefaultLimits.Memory {
-		record.Blind("the memory limit is not set, because this user may not make cgroups")
+		record.Blind("the memory limit is not set, because " + group.unlimited())
+	}
+	if !group.limited["cpu"] && t.spec.Limits.CPUs > 0 {
+		record.Blind(fmt.Sprintf("the limit of %v CPUs is not set, because %s", t.spec.Limits.CPUs, group.unlimited()))
 	}
 }
 
