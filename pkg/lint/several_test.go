@@ -66,6 +66,7 @@ func (i *toy) Observe(_ context.Context, spec run.Spec, _ run.Watcher) (facts.Ru
 	}
 	now := facts.Millis(100)
 	for {
+		record.Event(facts.Event{T: now, Kind: facts.EventBeat})
 		stop, next := record.Decide(now)
 		if stop != "" {
 			return record.Finish(stop, now, nil), nil

@@ -43,6 +43,10 @@ func connectOnly(s *Spec) { s.Target.Probe.TCP = true }
 
 func wrapped(s *Spec) { s.Wrapped = true }
 
+func window(d time.Duration) func(*Spec) {
+	return func(s *Spec) { s.Target.BootWindow = d }
+}
+
 func tcp(port int, scope facts.Scope) facts.Listen {
 	return facts.Listen{Network: "tcp", Port: port, Scope: scope}
 }
@@ -173,6 +177,9 @@ func TestDecide(t *testing.T) {
 			listening(400, loopback, 3000), answer(710, loopback, 3000, facts.ClassHTTP, 200),
 		}, 0, facts.StopQuiet, 15_400},
 		{"the observer fell silent", spec(), []facts.Event{{T: 1000, Kind: facts.EventBeat}, {T: 2000, Kind: facts.EventBeat}}, 0, facts.StopLost, 17_000},
+		{"the observer was killed at once", spec(), []facts.Event{{Kind: facts.EventExec}}, 0, facts.StopLost, 15_000},
+		{"the observer fell silent before the end", spec(window(4 * time.Second)), []facts.Event{{Kind: facts.EventExec}, {T: 8000, Kind: facts.EventBeat}}, 0, facts.StopLost, 23_000},
+		{"the observer is late at the end", spec(window(4 * time.Second)), []facts.Event{{Kind: facts.EventExec}, {T: 12_000, Kind: facts.EventBeat}}, 0, facts.StopWindow, 14_000},
 		{"the observer is gone", spec(), []facts.Event{{T: 1000, Kind: facts.EventLost}}, 0, facts.StopLost, 6000},
 		{"wrapped: an answer does not end it", spec(wrapped), []facts.Event{
 			listening(400, anyAddr, 8000), answer(410, outside, 8000, facts.ClassHTTP, 200),

@@ -201,6 +201,7 @@ func View(r facts.Run, spec Spec, target int) facts.Run {
 		}
 		view.Events = append(view.Events, own)
 		m.Event(own)
+		m.heard = never // the observer's reports are not kept
 	}
 	for len(lines) > 0 && !m.over(lines[0].T) {
 		view.Log.Lines = append(view.Log.Lines, lines[0])
