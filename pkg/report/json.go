@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -108,10 +107,7 @@ func JSON(w io.Writer, results []Result) error {
 	for _, r := range results {
 		doc.Images = append(doc.Images, document(r))
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(doc); err != nil {
+	if err := encode(w, doc, "  "); err != nil {
 		return fmt.Errorf("write json: %w", err)
 	}
 	return nil

@@ -28,19 +28,22 @@ func kill() {
 	}
 }
 
-// setuid is started as a user, from a file that makes its caller root.
+// setuid is started as a user, from a file that makes its caller root, and
+// serves if it does not.
 func setuid() {
-	if os.Geteuid() == 0 {
+	if os.Geteuid() == 0 || syscall.Setuid(0) == nil {
 		fmt.Println("became root")
-	}
-	if err := syscall.Setuid(0); err == nil {
-		fmt.Println("set its user to root")
+		os.Exit(9)
 	}
 	answer(good, "")
 }
 
-// outside writes wherever it may, and tells of what is not the image's own.
+// outside writes wherever it may, and serves if all of that is the image's own.
 func outside() {
+	wrote := func(what string) {
+		fmt.Println("wrote", what)
+		os.Exit(9)
+	}
 	for _, name := range []string{
 		"/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/sys/net/ipv4/ip_forward", "/proc/1/root/../../etc/shadow",
 		"/sys/kernel/uevent_helper", "/proc/kcore", "/sys/fs/cgroup/release_agent", "/sys/fs/cgroup/cgroup.procs", "/.imglint/probe",
@@ -48,7 +51,7 @@ func outside() {
 		if f, err := os.OpenFile(name, os.O_WRONLY, 0); err == nil {
 			if _, err = f.WriteString("x"); err == nil {
 				if info, err := f.Stat(); err == nil && info.Mode().IsRegular() { // not /dev/null
-					fmt.Println("wrote", name)
+					wrote(name)
 				}
 			}
 		}
@@ -57,7 +60,7 @@ func outside() {
 	for _, exe := range probes {
 		if to, err := os.Readlink(exe); err == nil && to != "/hostile" {
 			if err := os.WriteFile(exe, []byte("x"), 0o700); err == nil {
-				fmt.Println("wrote", exe)
+				wrote(exe)
 			}
 		}
 	}
@@ -68,7 +71,7 @@ func outside() {
 		"unshared":  syscall.Unshare(syscall.CLONE_NEWUSER),
 	} {
 		if err == nil {
-			fmt.Println("wrote", what)
+			wrote(what)
 		}
 	}
 	answer(good, "")

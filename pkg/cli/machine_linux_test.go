@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+// machine is what imglint can leave on this machine when it runs images without
+// an engine: processes and their namespaces, mounts, control groups, files.
+type machine struct {
+	temp, cache string // directories of the test's own
+	before      census
+}
+
+// machineOf takes the census. Processes that lose their parent become this
+// one's children, so that none escapes.
+func machineOf(t *testing.T) *machine {
+	t.Helper()
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Skipf("needs to be told of orphans: %v", err)
+	}
+	m := &machine{temp: t.TempDir(), cache: t.TempDir()}
+	m.before = m.census(t)
+	return m
+}
+
+// imglint is a process that leaves its files in the directories, not yet started.
+func (m *machine) imglint(t *testing.T, args ...string) (*exec.Cmd, *strings.Builder) {
+	t.Helper()
+	cmd := imglint(t, m.temp, args...)
+	cmd.Env = append(cmd.Env, "XDG_CACHE_HOME="+m.cache)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	return cmd, &out
+}
+
+// warm makes what stays, the unpacked layers, be there, and takes the census again.
+func (m *machine) warm(t *testing.T, args ...string) {
+	t.Helper()
+	cmd, out := m.imglint(t, args...)
+	if err := cmd.Run(); err != nil {
+		skipUnsupported(t, out.String())
+		t.Fatalf("%v\n%s", err, out)
+	}
+	m.before = m.census(t)
+}
+
+func (m *machine) census(t *testing.T) census {
+	t.Helper()
+	c := census{}
+	namespaces := map[string]bool{}
+	for _, pid := range descendants(os.Getpid()) {
+		links, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/ns/*")
+		for _, link := range links {
+			if to, err := os.Readlink(link); err == nil {
+				namespaces[to] = true
+			}
+		}
+		c["processes"]++
+	}
+	c["namespaces"] = len(namespaces)
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(mounts) {
+		if bytes.Contains(line, []byte(m.temp)) || bytes.Contains(line, []byte(m.cache)) || bytes.Contains(line, []byte("/imglint")) && !bytes.Contains(line, []byte("imglint-engine-")) {
+			c["mounts"]++
+		}
+	}
+	c["control groups"] = len(ownGroups())
+	for _, dir := range []string{m.temp, m.cache} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case os.IsNotExist(err):
+				return nil // it is being removed
+			case err == nil && d.IsDir() && strings.Count(strings.TrimPrefix(path, m.cache), "/") > 5:
+				return filepath.SkipDir // an unpacked layer's
+			}
+			c["files"]++
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// ownGroups are imglint's control groups, but for those of others who live.
+func ownGroups() (own []string) {
+	one, _ := filepath.Glob("/sys/fs/cgroup/*/imglint-*")
+	two, _ := filepath.Glob("/sys/fs/cgroup/imglint-*")
+	for _, dir := range append(one, two...) {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), "imglint-"), "-")
+		if pid != "engine" && !stranger(pid) {
+			own = append(own, dir)
+		}
+	}
+	return own
+}
+
+// descendants are the living processes below one.
+func descendants(pid int) (all []int) {
+	children, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
+	for _, file := range children {
+		text, _ := os.ReadFile(file)
+		for _, word := range strings.Fields(string(text)) {
+			child, _ := strconv.Atoi(word)
+			if _, err := os.Readlink("/proc/" + word + "/ns/pid"); err == nil { // a zombie has none
+				all = append(all, child)
+			}
+			all = append(all, descendants(child)...)
+		}
+	}
+	return all
+}
+
+// unchanged wants nothing to be left, after what is still being removed.
+func (m *machine) unchanged(t *testing.T, when string) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); ; <-tick.C {
+		diff := cmp.Diff(m.before, m.census(t))
+		if diff == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: left on this machine (-before +now):\n%s\n%v", when, diff, ownGroups())
+		}
+	}
+}
