@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +22,12 @@ type machine struct {
 	temp, cache string // directories of the test's own
 	before      census
 }
+
+// What stays in the cache, and where: whole layers and the probe.
+var (
+	stays   = regexp.MustCompile(`^(sha256-[0-9a-f]{64}(\.lock)?|probes)$`)
+	folders = regexp.MustCompile(`^(imglint|layers|owned|plain|index|as-[0-9]+-[0-9]+)$`)
+)
 
 // machineOf takes the census. Processes that lose their parent become this
 // one's children, so that none escapes.
@@ -79,22 +86,29 @@ func (m *machine) census(t *testing.T) census {
 		}
 	}
 	c["control groups"] = len(ownGroups())
-	for _, dir := range []string{m.temp, m.cache} {
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	c["files"] = filesIn(t, m.temp, m.cache)
+	return c
+}
+
+// filesIn counts what is in directories for temporary files and for the cache,
+// but for what stays there.
+func filesIn(t *testing.T, dirs ...string) (n int) {
+	t.Helper()
+	for _, dir := range dirs {
+		if err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			switch {
-			case os.IsNotExist(err):
-				return nil // it is being removed
-			case err == nil && d.IsDir() && strings.Count(strings.TrimPrefix(path, m.cache), "/") > 5:
-				return filepath.SkipDir // an unpacked layer's
+			case err != nil: // it is being removed, or was not made
+			case stays.MatchString(d.Name()) && d.IsDir():
+				return filepath.SkipDir
+			case path != dir && !stays.MatchString(d.Name()) && !folders.MatchString(d.Name()):
+				n++
 			}
-			c["files"]++
-			return err
-		})
-		if err != nil {
+			return nil
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return c
+	return n
 }
 
 // ownGroups are imglint's control groups, but for those of others who live.
@@ -117,7 +131,7 @@ func descendants(pid int) (all []int) {
 		text, _ := os.ReadFile(file)
 		for _, word := range strings.Fields(string(text)) {
 			child, _ := strconv.Atoi(word)
-			if _, err := os.Readlink("/proc/" + word + "/ns/pid"); err == nil { // a zombie has none
+			if _, err := os.Readlink("/proc/" + word + "/ns/mnt"); err == nil { // a zombie has none
 				all = append(all, child)
 			}
 			all = append(all, descendants(child)...)

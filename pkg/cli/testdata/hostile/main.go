@@ -22,7 +22,7 @@ var attacks = map[string]func(){
 	"churn":   churn, "end": func() {},
 	"kill": kill, "setuid": setuid, "outside": outside, "escapes": escapes, "banner": banner, "argv": argv, "unix": unixSockets,
 	"renames": renames, "execs": execs, "slow": slow, "flap": flap, "fill": fill, "sleep": func() { time.Sleep(time.Hour) },
-	"away": away, "stop": stop, "secrets": secrets,
+	"away": away, "stop": stop, "secrets": secrets, "late": late,
 }
 
 func main() { attacks[os.Args[1]]() }

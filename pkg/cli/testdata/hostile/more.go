@@ -224,3 +224,10 @@ func secrets() {
 		os.Exit(3)
 	}
 }
+
+// late writes when the disk is full, and serves then.
+func late() {
+	time.Sleep(2 * time.Second)
+	fmt.Println(os.WriteFile("/tmp/written", make([]byte, 1<<20), 0o600))
+	answer(good, "")
+}
