@@ -97,8 +97,10 @@ type Listener struct {
 // Mark is one point of the boot timeline.
 type Mark struct {
 	At   float64 `json:"at"`
-	What string  `json:"what"` // an event's kind
+	What string  `json:"what"` // an event's kind, "exit", or "log" for a line of it
 	Text string  `json:"text"`
+
+	mute bool // of an answer: not a byte came back
 }
 
 // JSON writes all results as one document.
@@ -138,7 +140,7 @@ func document(r Result) Image {
 	if f.Run != nil {
 		image.Way = f.Run.Way
 		image.Listeners = append(image.Listeners, listeners(f.Run)...)
-		image.Timeline = append(image.Timeline, timeline(f.Run)...)
+		image.Timeline = append(image.Timeline, boot(f.Run)...)
 	}
 	return image
 }
