@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -20,6 +21,7 @@ import (
 // an engine: processes and their namespaces, mounts, control groups, files.
 type machine struct {
 	temp, cache string // directories of the test's own
+	cmds        []*exec.Cmd
 	before      census
 }
 
@@ -48,6 +50,7 @@ func (m *machine) imglint(t *testing.T, args ...string) (*exec.Cmd, *strings.Bui
 	cmd.Env = append(cmd.Env, "XDG_CACHE_HOME="+m.cache)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
+	m.cmds = append(m.cmds, cmd)
 	return cmd, &out
 }
 
@@ -81,11 +84,11 @@ func (m *machine) census(t *testing.T) census {
 		t.Fatal(err)
 	}
 	for line := range bytes.Lines(mounts) {
-		if bytes.Contains(line, []byte(m.temp)) || bytes.Contains(line, []byte(m.cache)) || bytes.Contains(line, []byte("/imglint")) && !bytes.Contains(line, []byte("imglint-engine-")) {
+		if bytes.Contains(line, []byte(m.temp)) || bytes.Contains(line, []byte(m.cache)) {
 			c["mounts"]++
 		}
 	}
-	c["control groups"] = len(ownGroups())
+	c["control groups"] = len(m.groups())
 	c["files"] = filesIn(t, m.temp, m.cache)
 	return c
 }
@@ -111,15 +114,16 @@ func filesIn(t *testing.T, dirs ...string) (n int) {
 	return n
 }
 
-// ownGroups are imglint's control groups, but for those of others who live.
-func ownGroups() (own []string) {
-	one, _ := filepath.Glob("/sys/fs/cgroup/*/imglint-*")
-	two, _ := filepath.Glob("/sys/fs/cgroup/imglint-*")
-	for _, dir := range append(one, two...) {
-		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), "imglint-"), "-")
-		if pid != "engine" && !stranger(pid) {
-			own = append(own, dir)
+// groups are the control groups of the calls that were made; others make some too.
+func (m *machine) groups() (own []string) {
+	for _, cmd := range m.cmds {
+		if cmd.Process == nil {
+			continue
 		}
+		name := fmt.Sprintf("imglint-%d-*", cmd.Process.Pid)
+		one, _ := filepath.Glob("/sys/fs/cgroup/*/" + name)
+		two, _ := filepath.Glob("/sys/fs/cgroup/" + name)
+		own = append(append(own, one...), two...)
 	}
 	return own
 }
@@ -151,7 +155,7 @@ func (m *machine) unchanged(t *testing.T, when string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: left on this machine (-before +now):\n%s\n%v", when, diff, ownGroups())
+			t.Fatalf("%s: left on this machine (-before +now):\n%s\n%v", when, diff, m.groups())
 		}
 	}
 }
