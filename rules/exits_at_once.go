@@ -143,10 +143,20 @@ func advice(p *rule.Pass) string {
 		return "make CMD a program that keeps running in the foreground"
 	case p.Run.Exit.Code == 0:
 		return "make CMD a program that keeps running in the foreground; this one said it was done"
+	case len(p.Run.Log.Lines) == 0 && inFile(p):
+		return "it wrote nothing; docker load it and run it by hand to see"
 	case len(p.Run.Log.Lines) == 0:
 		return "it wrote nothing; run it by hand to see: " + again(p)
 	}
+	if inFile(p) {
+		return "mend what the last lines of its log say, then call imglint again"
+	}
 	return "mend what the last lines of its log say, then try again: " + again(p)
+}
+
+// inFile reports whether the image has no name that docker run takes.
+func inFile(p *rule.Pass) bool {
+	return p.Image.Source == "archive" || p.Image.Source == "OCI layout"
 }
 
 // again starts the image by hand as it was started here.

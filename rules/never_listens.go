@@ -45,7 +45,7 @@ func checkNeverListens(p *rule.Pass) {
 		f.Fix = &finding.Fix{Description: "do less before it, or nothing that may wait for ever"}
 	}
 	if sockets := unixSockets(p); len(sockets) > 0 {
-		f.Message = fmt.Sprintf("%s listens on a unix socket only (%s), which the platform cannot reach", program(p), strings.Join(sockets, ", "))
+		f.Message = fmt.Sprintf("%s listens on a unix socket only (%s), which the platform cannot reach", program(p), someOf(sockets))
 		f.Fix = &finding.Fix{Description: "make it listen on a TCP port, or put a web server such as nginx in front of it in the same image"}
 		if fix := remedy(p.Prediction.FixPublic); fix != nil {
 			f.Fix = fix
@@ -53,6 +53,15 @@ func checkNeverListens(p *rule.Pass) {
 	}
 	f.Evidence = append(running(p), logTail(p, 5)...)
 	p.Report(f)
+}
+
+// someOf lists three of several things.
+func someOf(all []string) string {
+	const shown = 3
+	if len(all) <= shown {
+		return strings.Join(all, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:shown], ", "), len(all)-shown)
 }
 
 func unixSockets(p *rule.Pass) []string {

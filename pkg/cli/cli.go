@@ -96,12 +96,17 @@ func execute(ctx context.Context, root *cobra.Command, args []string) (err error
 	return root.ExecuteContext(ctx)
 }
 
-// interruptible returns a context that the first Ctrl-C or SIGTERM cancels, so
-// that everything is removed; the second one ends the process at once.
+// interruptible returns a context that the first Ctrl-C, SIGTERM or closed
+// terminal cancels, so that everything is removed; the second one ends the
+// process at once. A reader of the output that goes away ends nothing.
 func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // else the kernel's answer to a write would end the process
 	go func() {
 		if s, ok := <-signals; ok {
 			signal.Stop(signals)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -30,25 +31,32 @@ func idle(t *testing.T) string {
 	return build(t, "idle", "EXPOSE 8000", `CMD ["sleep", "600"]`)
 }
 
-// TestInterruptedAtAnyMoment: wherever Ctrl-C comes, the status says that
-// nothing was checked, unless all was done already, and nothing is left.
+// TestInterruptedAtAnyMoment: wherever Ctrl-C comes, a SIGTERM or the end of the
+// terminal, the status says that nothing was checked, and nothing is left.
 func TestInterruptedAtAnyMoment(t *testing.T) {
 	ref, temp := idle(t), t.TempDir()
 	e := startEngine(t, ref)
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 20 {
+	for n := range 26 {
+		signal := syscall.SIGINT
+		switch {
+		case n >= 23:
+			signal = syscall.SIGHUP
+		case n >= 20:
+			signal = syscall.SIGTERM
+		}
 		after := time.Duration(20+random.IntN(2500)) * time.Millisecond
 		cmd, out := e.imglint(t, temp, "--runner", "docker", ref)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		timer := time.AfterFunc(after, func() { _ = cmd.Process.Signal(syscall.SIGINT) })
+		timer := time.AfterFunc(after, func() { _ = cmd.Process.Signal(signal) })
 		_ = cmd.Wait() // its status is looked at
 		timer.Stop()
 		if status := cmd.ProcessState.ExitCode(); status != ExitUnable && !killedBySignal(cmd) {
-			t.Errorf("Ctrl-C after %s: exit status %d, want %d; printed\n%s", after, status, ExitUnable, out)
+			t.Errorf("%v after %s: exit status %d, want %d; printed\n%s", signal, after, status, ExitUnable, out)
 		}
-		e.unchanged(t, "Ctrl-C after "+after.String(), temp)
+		e.unchanged(t, fmt.Sprintf("%v after %s", signal, after), temp)
 	}
 }
 
@@ -234,9 +242,7 @@ func TestEngineStallsInMidRun(t *testing.T) {
 	}
 	for _, test := range tests {
 		s := newStallable(t, strings.TrimPrefix(e.host, "unix://"))
-		cmd := imglint(t, temp, "--host", "unix://"+s.path, "--runner", test.runner, "--boot-window", "2s", "-j", "1", "--no-prove", ref, good)
-		var out strings.Builder
-		cmd.Stdout, cmd.Stderr = &out, &out
+		cmd, out := e.imglint(t, temp, "--host", "unix://"+s.path, "--runner", test.runner, "--boot-window", "2s", "-j", "1", "--no-prove", ref, good)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -1,14 +1,12 @@
 package cli
 
 import (
-	"bytes"
-	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -17,26 +15,63 @@ import (
 // image does; a good image takes 40 MiB.
 const memoryBound = 128 << 20
 
-// process runs imglint as a process of its own, with a deadline.
-func process(t *testing.T, args ...string) (status int, out string, peak int64) {
+// process runs imglint as a process of its own, with a deadline, and wants
+// nothing of it to be left on the engine.
+func process(t *testing.T, m *machine, args ...string) (status int, out string, peak int64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asImglint+"=1")
-	var b bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &b, &b
-	if err := cmd.Run(); ctx.Err() != nil {
-		t.Fatalf("imglint %s: %v after two minutes", strings.Join(args, " "), err)
+	cmd, b := m.imglint(t, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		peak = int64(usage.Maxrss) << 10 // Linux counts in KiB
+	stuck := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
+	ended := make(chan struct{})
+	highest := make(chan int64)
+	go func() { highest <- peakOf(cmd.Process.Pid, ended) }()
+	_ = cmd.Wait() // its status is looked at
+	close(ended)
+	if peak = <-highest; !stuck.Stop() {
+		t.Fatalf("imglint %s did not end within two minutes", strings.Join(args, " "))
 	}
+	leftBy(t, cmd.Process.Pid)
 	return cmd.ProcessState.ExitCode(), b.String(), peak
 }
 
-// buildHostile makes an image with the attacking program in it.
-func buildHostile(t *testing.T) string {
+// peakOf is the most memory that a process itself took; what the kernel tells
+// at its end is of its children too, one of which is the image's program.
+func peakOf(pid int, ended <-chan struct{}) (peak int64) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if _, after, ok := strings.Cut(string(text), "\nVmHWM:"); ok {
+			var kib int64
+			if _, err := fmt.Sscan(after, &kib); err == nil {
+				peak = max(peak, kib<<10)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ended:
+			return peak
+		}
+	}
+}
+
+// leftBy wants nothing of a process to be left on the engine, which others use too.
+func leftBy(t *testing.T, pid int) {
+	t.Helper()
+	mine := fmt.Sprintf("label=dev.imglint.pid=%d", pid)
+	for _, list := range [][]string{{"ps", "--all", "--quiet"}, {"volume", "ls", "--quiet"}, {"network", "ls", "--quiet"}} {
+		out, err := docker(t, append(list, "--filter", mine)...)
+		if err != nil || out != "" {
+			t.Errorf("docker %s: left %q, %v", list[0], out, err)
+		}
+	}
+}
+
+// hostileImage makes an image with the attacking program in it, also as a file
+// that makes its caller root, and its further lines.
+func hostileImage(t *testing.T, name string, lines ...string) string {
 	t.Helper()
 	build(t, "good", serving...) // skips without an engine
 	dir := t.TempDir()
@@ -46,61 +81,102 @@ func buildHostile(t *testing.T) string {
 		t.Fatalf("build hostile: %v\n%s", err, text)
 	}
 	text := "FROM " + base + "\nCOPY hostile /hostile\nEXPOSE 8000\nENTRYPOINT [\"/hostile\"]\n" +
-		"RUN ln -s /hostile /l0 && for i in $(seq 30); do ln -s /l$((i-1)) /l$i; done" +
-		" && ln -s /round2 /round1 && ln -s /round1 /round2\n"
+		"RUN cp /hostile /setuid && chmod 4755 /setuid" +
+		" && ln -s /hostile /l0 && for i in $(seq 30); do ln -s /l$((i-1)) /l$i; done" +
+		" && ln -s /round2 /round1 && ln -s /round1 /round2\n" + strings.Join(lines, "\n") + "\n"
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	const ref = "imglint-fixtures/cli:hostile"
+	ref := "imglint-fixtures/cli:" + name
 	if _, err := docker(t, "build", "--quiet", "--label", "dev.imglint.fixture=cli", "--tag", ref, dir); err != nil {
 		t.Fatal(err)
 	}
 	return ref
 }
 
+// attack is one thing that an image does to whoever runs it, and what imglint
+// says then.
+type attack struct {
+	name   string
+	args   []string
+	status []int
+	want   []string
+	never  string
+	local  *attack // what differs without an engine
+}
+
+var (
+	passes = []int{ExitClean}
+	fails  = []int{ExitFindings}
+	unable = []int{ExitUnable}
+)
+
+func attacks(t *testing.T) []attack {
+	ref := hostileImage(t, "hostile")
+	check := func(what string) string {
+		return hostileImage(t, "hostile-check-"+what, `HEALTHCHECK CMD ["/hostile","`+what+`"]`)
+	}
+	const unchecked = "not checked: a part of the run: the image's HEALTHCHECK could not be tried: it did not end within 10s"
+	return []attack{
+		{name: "fork bomb", args: []string{ref, "--", "forks"}, status: []int{ExitFindings, ExitUnable}, never: "PASS"},
+		{name: "log flood", args: []string{ref, "--", "flood"}, status: fails, want: []string{"[never-listens]"}, never: "PASS"},
+		{name: "memory hog", args: []string{ref, "--", "memory"}, status: fails, want: []string{"[out-of-memory]"}, never: "PASS"},
+		{name: "thousands of listeners", args: []string{ref, "--", "listeners"}, status: fails, want: []string{"[slow-response]"}, never: "PASS"},
+		{name: "forged frames", args: []string{ref, "--", "forge"}, status: fails, want: []string{"[never-listens]"}, never: "PASS"},
+		{name: "endless headers", args: []string{ref, "--", "headers"}, status: fails, want: []string{"[not-http]", "HTTP headers without an end"}, never: "PASS"},
+		{name: "endless body", args: []string{ref, "--", "body"}, status: passes, want: []string{"PASS", "port 8000 answered 200"}, never: "FAIL"},
+		{name: "an answer a byte at a time", args: []string{ref, "--", "slow"}, status: fails, want: []string{"[slow-response]"}, never: "PASS"},
+		{name: "processes that come and go", args: []string{ref, "--", "churn"}, status: passes, want: []string{"port 8000 answered 200"}, never: "FAIL"},
+		{name: "a process that executes itself", args: []string{ref, "--", "execs"}, status: fails, want: []string{"[never-listens]"}, never: "PASS"},
+		{name: "a command line that changes", args: []string{ref, "--", "renames"}, status: passes, want: []string{"PASS"}, never: "FAIL"},
+		{name: "a megabyte of arguments", args: []string{ref, "--", "argv"}, status: passes, want: []string{"PASS"}, never: "FAIL"},
+		{name: "a port that opens and closes", args: []string{ref, "--", "flap"}, status: []int{ExitFindings, ExitUnable}, never: "PASS"},
+		{name: "a thousand unix sockets", args: []string{ref, "--", "unix"}, status: fails, want: []string{"listens on a unix socket only", " more), which the platform cannot reach"}, never: "PASS"},
+		{name: "kills everything", args: []string{ref, "--", "kill"}, status: unable, want: []string{"UNKNOWN", "fell silent", "kill -9 -1"}, never: "[never-listens]"},
+		{name: "a file that makes root", args: []string{"--user", "1000", "--entrypoint", "/setuid", ref, "--", "setuid"}, status: passes, want: []string{"PASS"}, never: "root"},
+		{name: "writes outside", args: []string{ref, "--", "outside"}, status: passes, want: []string{"PASS"}, never: "wrote"},
+		{name: "full disks", args: []string{ref, "--", "fill"}, status: passes, want: []string{"PASS"}, never: "FAIL",
+			local: &attack{status: unable, want: []string{"memory limit of 256 MiB", "were files that it wrote"}, never: "FAIL"}},
+		{name: "forks when it is stopped", args: []string{ref, "--", "stop"}, status: passes, want: []string{"PASS"}, never: "FAIL"},
+		{name: "a check that floods", args: []string{check("flood"), "--", "body"}, status: passes, want: []string{"PASS", unchecked}, never: "FAIL"},
+		{name: "a check that never ends", args: []string{check("sleep"), "--", "body"}, status: passes, want: []string{"PASS", unchecked}, never: "FAIL"},
+		{name: "a check that leaves processes", args: []string{check("away"), "--", "body"}, status: passes, want: []string{"PASS"}, never: "not checked"},
+		{name: "thirty links to the entrypoint", args: []string{"--entrypoint", "/l30", ref, "--", "body"}, status: passes, want: []string{"PASS"}, never: "FAIL"},
+		{name: "links in a circle", args: []string{"--entrypoint", "/round1", ref}, status: fails, want: []string{"error:", "/round1"}, never: "PASS"},
+	}
+}
+
 // TestHostileImages: whatever an image does, imglint says what is so, within
 // its memory, and leaves nothing.
 func TestHostileImages(t *testing.T) {
-	ref := buildHostile(t)
-	before := left(t)
-	short := []string{"--boot-window", "2s", "--memory", "256m", "--no-prove"}
-	tests := []struct {
-		name   string
-		args   []string
-		status []int
-		want   []string
-		never  string
-	}{
-		{"fork bomb", []string{ref, "--", "forks"}, []int{ExitFindings, ExitUnable}, nil, "PASS"},
-		{"log flood", []string{ref, "--", "flood"}, []int{ExitFindings}, []string{"[never-listens]"}, "PASS"},
-		{"memory hog", []string{ref, "--", "memory"}, []int{ExitFindings}, []string{"[out-of-memory]"}, "PASS"},
-		{"thousands of listeners", []string{ref, "--", "listeners"}, []int{ExitFindings}, []string{"[slow-response]"}, "PASS"},
-		{"forged frames", []string{ref, "--", "forge"}, []int{ExitFindings}, []string{"[never-listens]"}, "PASS"},
-		{"endless headers", []string{ref, "--", "headers"}, []int{ExitFindings}, []string{"[not-http]", "HTTP headers without an end"}, "PASS"},
-		{"endless body", []string{ref, "--", "body"}, []int{ExitClean}, []string{"PASS", "port 8000 answered 200"}, "FAIL"},
-		{"processes that come and go", []string{ref, "--", "churn"}, []int{ExitClean}, []string{"port 8000 answered 200"}, "FAIL"},
-		{"thirty links to the entrypoint", []string{"--entrypoint", "/l30", ref, "--", "body"}, []int{ExitClean}, []string{"PASS"}, "FAIL"},
-		{"links in a circle", []string{"--entrypoint", "/round1", ref}, []int{ExitFindings}, []string{"error:", "/round1"}, "PASS"},
+	all := attacks(t)
+	for _, runner := range []string{runnerDocker, runnerLocal} {
+		here := machineOf(t)
+		here.warm(t, "--runner", runner, build(t, "good", serving...))
+		for _, test := range all {
+			if runner == runnerLocal && test.local != nil {
+				test.status, test.want, test.never = test.local.status, test.local.want, test.local.never
+			}
+			t.Run(runner+"/"+test.name, func(t *testing.T) { test.try(t, runner, here) })
+		}
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			began := time.Now()
-			status, out, peak := process(t, append(short[:len(short):len(short)], test.args...)...)
-			t.Logf("exit status %d, %d MiB, %s", status, peak>>20, time.Since(began).Round(100*time.Millisecond))
-			if !slices.Contains(test.status, status) || test.never != "" && strings.Contains(out, test.never) {
-				t.Errorf("exit status %d, want one of %v and no %q; printed\n%.3000s", status, test.status, test.never, out)
-			}
-			for _, want := range test.want {
-				if !strings.Contains(out, want) {
-					t.Errorf("want %q in\n%.3000s", want, out)
-				}
-			}
-			if peak > memoryBound {
-				t.Errorf("took %d MiB, the bound is %d", peak>>20, memoryBound>>20)
-			}
-			if now := left(t); len(now) > len(before) {
-				t.Errorf("left %v, before there was %v", now, before)
-			}
-		})
+}
+
+func (a attack) try(t *testing.T, runner string, here *machine) {
+	began := time.Now()
+	args := []string{"--runner", runner, "--boot-window", "2s", "--memory", "256m", "--no-prove"}
+	status, out, peak := process(t, here, append(args, a.args...)...)
+	t.Logf("exit status %d, %d MiB, %s", status, peak>>20, time.Since(began).Round(100*time.Millisecond))
+	if !slices.Contains(a.status, status) || a.never != "" && strings.Contains(out, a.never) {
+		t.Errorf("exit status %d, want one of %v and no %q; printed\n%.3000s", status, a.status, a.never, out)
 	}
+	for _, want := range a.want {
+		if !strings.Contains(out, want) {
+			t.Errorf("want %q in\n%.3000s", want, out)
+		}
+	}
+	if peak > memoryBound {
+		t.Errorf("took %d MiB, the bound is %d", peak>>20, memoryBound>>20)
+	}
+	here.unchanged(t, a.name)
 }

@@ -81,7 +81,7 @@ func connect(ctx context.Context, f *flags, io IO, images int, here *local.Runne
 	case err == nil:
 		return f.withEngine(e, here, registry, f.detail(io)), func() {
 			if err := e.Close(context.WithoutCancel(ctx)); err != nil {
-				fmt.Fprintf(os.Stderr, "imglint: %v\n", err)
+				fmt.Fprintf(io.Err, "imglint: %v\n", err)
 			}
 		}, nil
 	case errors.As(err, &known) && known.Kind == engine.KindConfig:

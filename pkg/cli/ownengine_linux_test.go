@@ -141,6 +141,9 @@ func (e *ownEngine) load(t *testing.T, refs ...string) {
 	}
 }
 
+// cache is the directory for imglint's own cache.
+func (e *ownEngine) cache() string { return filepath.Join(e.dir, "cache") }
+
 // census counts what there is in an engine of a test's own.
 type census map[string]int
 
@@ -182,6 +185,7 @@ func (e *ownEngine) census(t *testing.T) census {
 		}
 	}
 	c["namespaces"], c["processes"] = len(namespaces), len(processes)
+	c["files"] = filesIn(t, e.cache())
 	return c
 }
 
@@ -213,6 +217,7 @@ func (e *ownEngine) unchanged(t *testing.T, when, temp string) {
 func (e *ownEngine) imglint(t *testing.T, temp string, args ...string) (*exec.Cmd, *strings.Builder) {
 	t.Helper()
 	cmd := imglint(t, temp, append([]string{"--host", e.host}, args...)...)
+	cmd.Env = append(cmd.Env, "XDG_CACHE_HOME="+e.cache())
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	return cmd, &out

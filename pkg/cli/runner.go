@@ -50,7 +50,7 @@ func (f *flags) withEngine(e *engine.Engine, r *local.Runner, registry lint.Sour
 	case r != nil && f.runner == runnerLocal:
 		in, registry = lint.FromEngineHere(e, r, say), lint.RunHere(registry, r)
 	case r != nil && f.network == "":
-		in = lint.FromEngineOr(e, r)
+		in, registry = lint.FromEngineOr(e, r), lint.RunHereOrPull(registry, r) // nothing is pulled into the engine
 	}
 	return []lint.Source{lint.ForArchitecture(in, f.arch), registry}
 }

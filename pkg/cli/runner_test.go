@@ -66,6 +66,39 @@ func TestRunnerLocal(t *testing.T) {
 	}
 }
 
+// TestRunnerAutoRegistry: what only a registry has is run without an engine,
+// also where one answers, which then does not have it either.
+func TestRunnerAutoRegistry(t *testing.T) {
+	t.Parallel()
+	build(t, "good", serving...) // skips without an engine
+	file := servingArchive(t, 0)
+	img, err := tarball.ImageFromPath(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := registryHost(t) + "/only/there:1"
+	pushed(t, ref, img)
+	status, out, errs := call(t, nil, "-v", "--boot-window", "5s", ref)
+	if strings.Contains(out, "without an engine is not possible here") {
+		if !strings.Contains(out, "docker pull "+ref) {
+			t.Errorf("what else could be done is not said: %s", out)
+		}
+		t.Skip(out)
+	}
+	if status != ExitClean || errs != "" || !strings.Contains(out, "PASS") || !strings.Contains(out, "  seen   from inside, from the first instant, without an engine\n") {
+		t.Errorf("auto: status %d, said %q, printed\n%s", status, errs, out)
+	}
+	if _, err := docker(t, "image", "inspect", ref); err == nil {
+		t.Error("the engine has the image now")
+	}
+	for _, other := range [][]string{{"--runner", "docker"}, {"--network", "none"}} {
+		status, out, _ := call(t, nil, append(other, ref)...)
+		if status != ExitUnable || strings.Contains(out, "PASS") || !strings.Contains(out, "not checked: what it does when it runs: the image is in a registry and not in an engine; type `docker pull "+ref+"` and try again\n") {
+			t.Errorf("%v: status %d, printed\n%s", other, status, out)
+		}
+	}
+}
+
 // archived writes an image of one program at /app, as docker save does.
 func archived(t *testing.T, file, program string, config v1.Config) {
 	t.Helper()

@@ -170,7 +170,7 @@ func (l *Linter) Lint(ctx context.Context, ref string, w Watcher) (result report
 	if len(services) > 1 {
 		return merged(l.LintAll(ctx, ref, []*platform.Platform{l.Options.Platform}, w))
 	}
-	secrets := newRedactor(l.Options.Env)
+	secrets := l.Options.redactorFor(img.Facts())
 	c := &check{Options: l.Options, image: img, watch: discreet{w, secrets}}
 	c.service = services[0]
 	c.located = l.placed(ctx, img, []*platform.Platform{c.Platform})

@@ -22,7 +22,7 @@ const progressDeadline = 10 * time.Minute
 // its probes as a demand of its own.
 func (l *Linter) lintWorkload(ctx context.Context, img Image, ref string, w Watcher) report.Result {
 	began := time.Now()
-	secrets := newRedactor(l.Options.Env)
+	secrets := l.Options.redactorFor(img.Facts())
 	var checks []*check
 	for _, probe := range asked(l.Options.Workload) {
 		o := l.Options.deployed(probe)
@@ -36,7 +36,7 @@ func (l *Linter) lintWorkload(ctx context.Context, img Image, ref string, w Watc
 	}
 	results, err := conclude(ctx, ref, checks, began)
 	if err != nil {
-		return report.Result{Ref: ref, Verdict: finding.Unknown, Err: err, Took: time.Since(began)}
+		return report.Result{Ref: ref, Verdict: finding.Unknown, Err: secrets.error(err), Took: time.Since(began)}
 	}
 	result := joined(results)
 	redact(secrets, &result)

@@ -71,7 +71,10 @@ func (c *check) start(ctx context.Context, o run.Observer, f *facts.Facts, spec 
 	switch {
 	case r.Exit == nil && (r.Stopped == facts.StopLost || r.Stopped == facts.StopInterrupted):
 		why := fmt.Sprintf("the observation ended early (%s)", r.Stopped)
-		if len(r.Blind) > 0 {
+		switch {
+		case r.Stopped == facts.StopLost: // whatever else could not be seen
+			why = "what imglint watches from inside the container fell silent: a program that kills every process it can (kill -9 -1) kills that too"
+		case len(r.Blind) > 0:
 			why = r.Blind[0]
 		}
 		c.notChecked(wanted(spec), "%s", why)

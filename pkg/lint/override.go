@@ -62,6 +62,12 @@ func (o Options) again(ref string) string {
 		name, _, _ := strings.Cut(kv, "=")
 		words = append(words, "-e", quoted(name))
 	}
+	for _, volume := range o.Volumes {
+		words = append(words, "-v", quoted(volume))
+	}
+	if o.User != "" {
+		words = append(words, "--user", quoted(o.User))
+	}
 	command := o.Command
 	if o.Entrypoint != nil {
 		first := ""

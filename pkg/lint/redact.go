@@ -1,12 +1,14 @@
 package lint
 
 import (
-	"net/url"
+	"encoding/json"
+	"net/netip"
 	"reflect"
 	"regexp"
 	"strings"
 
 	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/report"
 )
 
 // secretKey is what a variable with a secret is usually called.
@@ -19,45 +21,88 @@ const (
 	shortestValue  = 8
 )
 
-// newRedactor hides the values of the variables that the user gave: a program
-// that prints its environment must not put them into a report.
-func newRedactor(env []string) *strings.Replacer {
-	var pairs []string
+// redactorFor hides the values of the variables that the user and a manifest
+// give. What the image or its Dockerfile holds in the clear is no secret, and
+// would be missing in the fixes, unless the variable is called like one.
+func (o Options) redactorFor(image facts.Image) *redactor {
+	known, _ := json.Marshal(image.Config) // strings and numbers
+	env := o.Env
+	if o.Workload != nil {
+		for _, kv := range o.Workload.Env {
+			if key, _, _ := strings.Cut(kv, "="); secretKey.MatchString(key) {
+				env = append(env[:len(env):len(env)], kv)
+			}
+		}
+	}
+	return newRedactor(env, string(known), string(o.Dockerfile.Text))
+}
+
+// newRedactor hides the values of variables: a program that prints its
+// environment must not put them into a report. Values that the known texts
+// hold are left, if nothing but their length speaks for a secret.
+func newRedactor(env []string, known ...string) *redactor {
+	r := &redactor{}
 	for _, kv := range env {
 		key, value, _ := strings.Cut(kv, "=")
-		least := shortestValue
-		if secretKey.MatchString(key) {
-			least = shortestSecret
+		secret := secretKey.MatchString(key)
+		switch {
+		case secret && len(value) >= shortestSecret:
+			r.add(value, "["+key+"]", true)
+		case len(value) >= shortestValue && !address(value) && !held(known, value):
+			r.add(value, "["+key+"]", false)
 		}
-		if len(value) >= least {
-			pairs = append(pairs, value, "["+key+"]")
-		}
-		if password := passwordOf(value); password != "" {
-			pairs = append(pairs, password, "[password of "+key+"]")
+		for _, password := range passwordsOf(value) {
+			r.add(password, "[password of "+key+"]", true)
 		}
 	}
-	return strings.NewReplacer(pairs...)
+	return r
 }
 
-// passwordOf is the password in an address, which a program may print apart
-// from it. One that is also the user's name is no secret, and a word that means
-// something elsewhere.
-func passwordOf(value string) string {
-	u, err := url.Parse(value)
-	if err != nil || u.User == nil {
-		return ""
+// address reports whether a value is where something listens, which every
+// report is about.
+func address(value string) bool {
+	if _, err := netip.ParseAddrPort(value); err == nil {
+		return true
 	}
-	password, _ := u.User.Password()
-	if len(password) < shortestValue || password == u.User.Username() {
-		return ""
-	}
-	return password
+	_, err := netip.ParseAddr(value)
+	return err == nil || value == "localhost" || strings.HasPrefix(value, "localhost:") && len(value) <= len("localhost:65535")
 }
 
-// redact replaces in every string that v, a pointer, leads to.
-func redact(r *strings.Replacer, v any) { redactValue(r, reflect.ValueOf(v)) }
+func held(texts []string, value string) bool {
+	quoted, _ := json.Marshal(value)
+	for _, text := range texts {
+		if strings.Contains(text, value) || strings.Contains(text, string(quoted[1:len(quoted)-1])) {
+			return true
+		}
+	}
+	return false
+}
 
-func redactValue(r *strings.Replacer, v reflect.Value) {
+// userinfo is the name and the password of an address, whether net/url takes
+// the rest or not.
+var userinfo = regexp.MustCompile(`://([^/@:\s]*):([^\s/]+)@`)
+
+// passwordsOf is the password in an address, as it is written and as it is
+// meant, which a program may print apart from it. One that is also the user's
+// name is no secret, and a word that means something elsewhere.
+func passwordsOf(value string) []string {
+	m := userinfo.FindStringSubmatch(value)
+	if m == nil || len(m[2]) < shortestValue || m[1] == m[2] {
+		return nil
+	}
+	if plain := unpercent(m[2]); plain != m[2] {
+		return []string{m[2], plain}
+	}
+	return []string{m[2]}
+}
+
+// redact hides what r knows in everything that a result holds.
+func redact(r *redactor, result *report.Result) {
+	redactValue(r, reflect.ValueOf(result))
+	result.Err = r.error(result.Err)
+}
+
+func redactValue(r *redactor, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
 		if !v.IsNil() {
@@ -70,6 +115,9 @@ func redactValue(r *strings.Replacer, v reflect.Value) {
 			}
 		}
 	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return // a file that --fix writes
+		}
 		for i := range v.Len() {
 			redactValue(r, v.Index(i))
 		}
@@ -89,10 +137,31 @@ func redactValue(r *strings.Replacer, v reflect.Value) {
 	}
 }
 
+// error is err without the secrets in its words; nil stays nil.
+func (r *redactor) error(err error) error {
+	if err == nil {
+		return nil
+	}
+	if text := r.Replace(err.Error()); text != err.Error() {
+		return discreetError{err, text}
+	}
+	return err
+}
+
+// discreetError is an error whose words hold no secrets.
+type discreetError struct {
+	error
+	text string
+}
+
+func (e discreetError) Error() string { return e.text }
+
+func (e discreetError) Unwrap() error { return e.error }
+
 // discreet is a watcher that is told no secrets.
 type discreet struct {
 	Watcher
-	redactor *strings.Replacer
+	redactor *redactor
 }
 
 // Log passes a line on without its secrets.

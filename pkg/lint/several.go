@@ -22,7 +22,7 @@ func (l *Linter) LintAll(ctx context.Context, ref string, platforms []*platform.
 		return unable(ref, platforms, err)
 	}
 	defer l.discard(ctx, img)
-	secrets := newRedactor(l.Options.Env)
+	secrets := l.Options.redactorFor(img.Facts())
 	located := l.placed(ctx, img, platforms)
 	var checks []*check
 	for _, p := range alike(platforms) {
@@ -41,7 +41,7 @@ func (l *Linter) LintAll(ctx context.Context, ref string, platforms []*platform.
 	}
 	results, err := conclude(ctx, ref, checks, began)
 	if err != nil {
-		return unable(ref, platforms, err)
+		return unable(ref, platforms, secrets.error(err))
 	}
 	for i := range results {
 		redact(secrets, &results[i])

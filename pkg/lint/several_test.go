@@ -66,6 +66,7 @@ func (i *toy) Observe(_ context.Context, spec run.Spec, _ run.Watcher) (facts.Ru
 	}
 	now := facts.Millis(100)
 	for {
+		record.Event(facts.Event{T: now, Kind: facts.EventBeat})
 		stop, next := record.Decide(now)
 		if stop != "" {
 			return record.Finish(stop, now, nil), nil
@@ -339,5 +340,30 @@ func TestProofsAreShared(t *testing.T) {
 	}
 	if got := results[0].Starts; got != len(i.starts) || got != 3 {
 		t.Errorf("%d starts, said %d, want 3: without PORT, with it, and the fix of the first: %v", len(i.starts), got, i.starts)
+	}
+}
+
+// lostRun is an image whose observer is killed, in a run that could not see all
+// from the start.
+type lostRun struct{ *toy }
+
+func (l lostRun) Open(context.Context, string) (Image, error) { return l, nil }
+
+func (lostRun) Observe(context.Context, run.Spec, run.Watcher) (facts.Run, error) {
+	return facts.Run{Stopped: facts.StopLost, Blind: []string{"there is no memory limit"}}, nil
+}
+
+// TestLostRunSaysWhy: what kept imglint from looking is told, and not what kept
+// it from seeing a part.
+func TestLostRunSaysWhy(t *testing.T) {
+	t.Parallel()
+	p, err := platform.Load("aptible")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &Linter{Sources: []Source{lostRun{newToy(func(map[string]string) int { return 0 })}}, Options: Options{Platform: p, Rules: rules.All, Limits: run.DefaultLimits}}
+	r := l.Lint(t.Context(), "toy", quiet{})
+	if len(r.NotChecked) == 0 || !strings.Contains(r.NotChecked[0].Why, "fell silent") || r.Facts.Run != nil {
+		t.Errorf("not checked %+v, a run %v", r.NotChecked, r.Facts.Run)
 	}
 }

@@ -34,6 +34,7 @@ func TestAgainRepeatsWhatWasTyped(t *testing.T) {
 		"":                           {},
 		"docker run --rm -e KEY app": {Env: []string{"KEY=hunter2"}},
 		"docker run --rm --entrypoint sh app -c 'a b'": {Entrypoint: []string{"sh"}, Command: []string{"-c", "a b"}},
+		"docker run --rm -v /a:/b --user 1000 app":     {Volumes: []string{"/a:/b"}, User: "1000"},
 		"docker run --rm app gunicorn x":               {Command: []string{"gunicorn", "x"}},
 	} {
 		if got := o.again("app"); got != want {

@@ -64,7 +64,7 @@ func (i *engineImage) Observe(ctx context.Context, spec run.Spec, w run.Watcher)
 			return seen, err
 		}
 	}
-	seen, err := observeHere(ctx, i.alone, spec, w)
+	seen, err := observeHere(ctx, i.alone, spec, w, "")
 	seen.Blind = append(seen.Blind, fmt.Sprintf("it was run without the engine, because of that: %v", i.why))
 	return seen, err
 }

@@ -121,7 +121,7 @@ func (i unpackedImage) Facts() facts.Image { return i.facts }
 func (i unpackedImage) Foreign() string { return local.Foreign(i.facts) }
 
 func (i unpackedImage) Observe(ctx context.Context, spec run.Spec, w run.Watcher) (facts.Run, error) {
-	return observeHere(ctx, i.Image, spec, w)
+	return observeHere(ctx, i.Image, spec, w, "")
 }
 
 func (i unpackedImage) Close(ctx context.Context) error {

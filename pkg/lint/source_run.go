@@ -3,6 +3,7 @@ package lint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/imglint/imglint/pkg/facts"
@@ -14,11 +15,16 @@ import (
 
 // RunHere opens what another source opens, and runs it on this machine without
 // an engine.
-func RunHere(s Source, r *local.Runner) Source { return here{s, r} }
+func RunHere(s Source, r *local.Runner) Source { return here{source: s, runner: r} }
+
+// RunHereOrPull is RunHere where there is an engine too, which could run what
+// this machine does not allow, once it has it.
+func RunHereOrPull(s Source, r *local.Runner) Source { return here{s, r, true} }
 
 type here struct {
 	source Source
 	runner *local.Runner
+	engine bool // there is one
 }
 
 func (h here) Open(ctx context.Context, ref string) (Image, error) {
@@ -30,7 +36,11 @@ func (h here) Open(ctx context.Context, ref string) (Image, error) {
 	case storedImage:
 		return &hereImage{Image: i.Image, runner: h.runner, facts: i.Facts()}, nil
 	case registryImage:
-		return &hereImage{Image: i.Image, runner: h.runner, facts: i.Facts()}, nil
+		opened := &hereImage{Image: i.Image, runner: h.runner, facts: i.Facts()}
+		if h.engine {
+			opened.otherwise = fmt.Sprintf("; type `docker pull %s` and try again, and the engine runs it", i.Facts().Ref)
+		}
+		return opened, nil
 	}
 	return img, nil
 }
@@ -40,6 +50,9 @@ type hereImage struct {
 	*image.Image
 	runner *local.Runner
 	facts  facts.Image
+	// otherwise says how it could be run when this machine does not allow it.
+	otherwise string
+
 	mu     sync.Mutex
 	opened *local.Image
 }
@@ -53,12 +66,13 @@ func (i *hereImage) Observe(ctx context.Context, spec run.Spec, w run.Watcher) (
 	if err != nil {
 		return facts.Run{}, err
 	}
-	return observeHere(ctx, img, spec, w)
+	return observeHere(ctx, img, spec, w, i.otherwise)
 }
 
 // observeHere makes a doubtful run, and one that this machine does not allow,
-// one that was not finished: what was read of the image is said all the same.
-func observeHere(ctx context.Context, img *local.Image, spec run.Spec, w run.Watcher) (facts.Run, error) {
+// one that was not finished: what was read of the image is said all the same,
+// and how else it could be run.
+func observeHere(ctx context.Context, img *local.Image, spec run.Spec, w run.Watcher, otherwise string) (facts.Run, error) {
 	seen, err := img.Observe(ctx, spec, w)
 	seen.Way = facts.WayLocal
 	var doubt *local.InconclusiveError
@@ -66,7 +80,7 @@ func observeHere(ctx context.Context, img *local.Image, spec run.Spec, w run.Wat
 	case errors.As(err, &doubt):
 		return facts.Run{Stopped: facts.StopInterrupted, Blind: []string{doubt.Error()}}, nil
 	case errors.Is(err, local.ErrUnsupported):
-		return facts.Run{Stopped: facts.StopInterrupted, Blind: []string{err.Error()}}, nil
+		return facts.Run{Stopped: facts.StopInterrupted, Blind: []string{err.Error() + otherwise}}, nil
 	}
 	return seen, err
 }

@@ -1,62 +1,94 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/imglint/imglint/pkg/facts"
 )
 
-// chartWidth is how many columns the time of a run takes; chartMarks bounds
-// how many moments are spelled out.
-const chartWidth, chartMarks = 40, 6
+// chartWidth is how many columns the time of a run takes.
+const chartWidth = 40
 
-// chart is a run as one line: where on its time something began to listen
-// (L), stopped to (C), first answered (A), was killed for memory (M) and
-// ended (X), and when that was. The first of two marks in one column is shown.
+// chart is a run as one line that says where on its time the marks with a
+// letter are. The first of two in one column is shown.
 func chart(run *facts.Run) string {
 	line := []rune(strings.Repeat("·", chartWidth))
-	var moments []string
-	left := 0
-	mark := func(letter rune, t facts.Millis, what string) {
-		if at := column(t, run.Took); line[at] == '·' {
+	for _, m := range boot(run) {
+		at := column(m.At, run.Took.Seconds())
+		if letter := m.letter(); letter != ' ' && line[at] == '·' {
 			line[at] = letter
 		}
-		if len(moments) == chartMarks {
-			left++
-			return
+	}
+	return fmt.Sprintf("0s [%s] %.1fs", string(line), run.Took.Seconds())
+}
+
+// letter stands for a mark in the chart: something began to listen (L) or
+// stopped to (C), was asked and answered (A) or did not (?), was killed for
+// memory (M), ended (X). The others have none.
+func (m Mark) letter() rune {
+	switch facts.EventKind(m.What) {
+	case facts.EventListening:
+		return 'L'
+	case facts.EventClosed:
+		return 'C'
+	case facts.EventAnswer:
+		if m.mute {
+			return '?'
 		}
-		moments = append(moments, fmt.Sprintf("%c %.1fs %s", letter, t.Seconds(), what))
+		return 'A'
+	case facts.EventOOM:
+		return 'M'
+	case markExit, facts.EventMainExit:
+		return 'X'
 	}
-	answered := map[string]bool{}
-	for _, e := range run.Events {
-		switch e.Kind {
-		case facts.EventListening:
-			mark('L', e.T, e.Socket.Address())
-		case facts.EventClosed:
-			mark('C', e.T, e.Socket.Address())
-		case facts.EventOOM:
-			mark('M', e.T, "out of memory")
-		case facts.EventAnswer:
-			if text := answerText(e.Answer); !answered[text] {
-				answered[text] = true
-				mark('A', e.T, text)
-			}
-		}
-	}
-	if x := run.Exit; x != nil {
-		mark('X', x.T, exitText(x))
-	}
-	if left > 0 {
-		moments = append(moments, fmt.Sprintf("and %d more", left))
-	}
-	return fmt.Sprintf("0s [%s] %.1fs  %s", string(line), run.Took.Seconds(), strings.Join(moments, ", "))
+	return ' '
 }
 
 // column is where on the line a time is.
-func column(t, took facts.Millis) int {
+func column(at, took float64) int {
 	if took <= 0 {
 		return 0
 	}
-	return int(max(0, min(int64(chartWidth-1), int64(t)*chartWidth/int64(took))))
+	return int(max(0, min(chartWidth-1, at*chartWidth/took)))
+}
+
+// What a mark of a run is besides an event.
+const (
+	markExit = "exit"
+	markLog  = "log" // a line of the log
+)
+
+// longestMark bounds a line of the log among the marks, in bytes.
+const longestMark = 200
+
+// boot is the timeline with the lines of the log that tell most: the first one,
+// the last one before something answered, and the last one.
+func boot(run *facts.Run) []Mark {
+	marks := timeline(run)
+	lines := slices.DeleteFunc(slices.Clone(run.Log.Lines), func(l facts.LogLine) bool { return strings.TrimSpace(l.Text) == "" })
+	slices.SortStableFunc(lines, func(a, b facts.LogLine) int { return cmp.Compare(a.T, b.T) })
+	if len(lines) == 0 {
+		return marks
+	}
+	kept := []int{0}
+	if at := slices.IndexFunc(marks, func(m Mark) bool { return m.letter() == 'A' }); at >= 0 {
+		later := slices.IndexFunc(lines, func(l facts.LogLine) bool { return l.T.Seconds() > marks[at].At })
+		if later < 0 {
+			later = len(lines)
+		}
+		kept = append(kept, max(0, later-1))
+	}
+	kept = append(kept, len(lines)-1)
+	for _, n := range slices.Compact(kept) {
+		text := strings.TrimSpace(lines[n].Text)
+		if len(text) > longestMark {
+			text = strings.ToValidUTF8(text[:longestMark], "") + "…"
+		}
+		marks = append(marks, Mark{At: lines[n].T.Seconds(), What: markLog, Text: text})
+	}
+	slices.SortStableFunc(marks, func(a, b Mark) int { return cmp.Compare(a.At, b.At) })
+	return marks
 }

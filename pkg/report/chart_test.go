@@ -1,8 +1,12 @@
 package report
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/imglint/imglint/pkg/facts"
 )
@@ -11,24 +15,44 @@ func TestChart(t *testing.T) {
 	t.Parallel()
 	socket := &facts.Socket{Network: "tcp", Addr: netip.MustParseAddr("0.0.0.0"), Port: 8000}
 	answer := &facts.Answer{To: netip.MustParseAddr("198.18.0.2"), Port: 8000, Class: facts.ClassHTTP, Status: 200}
+	refused := &facts.Answer{To: netip.MustParseAddr("198.18.0.2"), Port: 8000, Class: facts.ClassRefused}
 	listens := facts.Event{T: 500, Kind: facts.EventListening, Socket: socket}
 	tests := []struct {
 		name string
 		run  facts.Run
 		want string
 	}{
-		{"nothing", facts.Run{Took: 3000}, "0s [········································] 3.0s  "},
+		{"nothing", facts.Run{Took: 3000}, "0s [········································] 3.0s"},
 		{"boots and ends", facts.Run{
 			Took: 2000, Exit: &facts.Exit{T: 2000, Code: 1},
-			Events: []facts.Event{listens, {T: 1000, Kind: facts.EventAnswer, Answer: answer}, {T: 1100, Kind: facts.EventAnswer, Answer: answer}},
-		}, "0s [··········L·········A··················X] 2.0s  L 0.5s 0.0.0.0:8000, A 1.0s 198.18.0.2:8000 answered 200, X 2.0s exited with code 1"},
-		{"no time", facts.Run{Events: []facts.Event{listens}}, "0s [L·······································] 0.0s  L 0.5s 0.0.0.0:8000"},
-		{"many", facts.Run{Took: 1000, Events: []facts.Event{listens, listens, listens, listens, listens, listens, listens, listens}},
-			"0s [····················L···················] 1.0s  L 0.5s 0.0.0.0:8000, L 0.5s 0.0.0.0:8000, L 0.5s 0.0.0.0:8000, L 0.5s 0.0.0.0:8000, L 0.5s 0.0.0.0:8000, L 0.5s 0.0.0.0:8000, and 2 more"},
+			Events: []facts.Event{listens, {T: 600, Kind: facts.EventAnswer, Answer: refused}, {T: 1000, Kind: facts.EventAnswer, Answer: answer}, {T: 1800, Kind: facts.EventClosed, Socket: socket}},
+			Log:    facts.Log{Lines: []facts.LogLine{{T: 100, Text: "boot"}}},
+		}, "0s [··········L·?·······A···············C··X] 2.0s"},
+		{"no time", facts.Run{Events: []facts.Event{listens}}, "0s [L·······································] 0.0s"},
 	}
 	for _, test := range tests {
 		if got := chart(&test.run); got != test.want {
 			t.Errorf("%s:\n got %q\nwant %q", test.name, got, test.want)
 		}
+	}
+}
+
+// TestBoot: of the log the first line is a mark, the last one before something
+// answered, and the last one.
+func TestBoot(t *testing.T) {
+	t.Parallel()
+	run := facts.Run{
+		Took: 5000,
+		Events: []facts.Event{{Kind: facts.EventExec, Argv: []string{"app"}}, {T: 3000, Kind: facts.EventAnswer, Answer: &facts.Answer{
+			To: netip.MustParseAddr("198.18.0.2"), Port: 8000, Class: facts.ClassHTTP, Status: 200}}},
+		Log: facts.Log{Lines: []facts.LogLine{{T: 100, Text: "hello"}, {T: 200, Text: " "}, {T: 500, Text: "loading"}, {T: 2900, Text: "ready"}, {T: 3000, Text: ""}, {T: 3100, Text: "GET /"}, {T: 4000, Text: strings.Repeat("é", 200)}}},
+	}
+	var got []string
+	for _, m := range boot(&run) {
+		got = append(got, fmt.Sprintf("%.1f %s %s", m.At, m.What, m.Text))
+	}
+	want := []string{"0.0 exec app", "0.1 log hello", "2.9 log ready", "3.0 answer 198.18.0.2:8000 answered 200", "4.0 log " + strings.Repeat("é", 100) + "…"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -45,10 +44,7 @@ func gitlab(w io.Writer, _ About, results []Result) error {
 			issues = append(issues, gitlabError(r))
 		}
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(issues); err != nil {
+	if err := encode(w, issues, "  "); err != nil {
 		return fmt.Errorf("write gitlab report: %w", err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -98,8 +97,10 @@ type Listener struct {
 // Mark is one point of the boot timeline.
 type Mark struct {
 	At   float64 `json:"at"`
-	What string  `json:"what"` // an event's kind
+	What string  `json:"what"` // an event's kind, "exit", or "log" for a line of it
 	Text string  `json:"text"`
+
+	mute bool // of an answer: not a byte came back
 }
 
 // JSON writes all results as one document.
@@ -108,10 +109,7 @@ func JSON(w io.Writer, results []Result) error {
 	for _, r := range results {
 		doc.Images = append(doc.Images, document(r))
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(doc); err != nil {
+	if err := encode(w, doc, "  "); err != nil {
 		return fmt.Errorf("write json: %w", err)
 	}
 	return nil
@@ -142,7 +140,7 @@ func document(r Result) Image {
 	if f.Run != nil {
 		image.Way = f.Run.Way
 		image.Listeners = append(image.Listeners, listeners(f.Run)...)
-		image.Timeline = append(image.Timeline, timeline(f.Run)...)
+		image.Timeline = append(image.Timeline, boot(f.Run)...)
 	}
 	return image
 }

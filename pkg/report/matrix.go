@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -245,10 +244,7 @@ func MatrixJSON(w io.Writer, images [][]Result) error {
 		}
 		doc.Matrix = append(doc.Matrix, NewMatrix(results))
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(doc); err != nil {
+	if err := encode(w, doc, "  "); err != nil {
 		return fmt.Errorf("write json: %w", err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"path"
@@ -96,10 +95,7 @@ func comment(f finding.Finding) (ReviewComment, bool) {
 }
 
 func review(w io.Writer, _ About, results []Result) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(NewReview(results)); err != nil {
+	if err := encode(w, NewReview(results), "  "); err != nil {
 		return fmt.Errorf("write review: %w", err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -104,10 +103,7 @@ func sarif(w io.Writer, a About, results []Result) error {
 		}
 		doc.Runs = append(doc.Runs, sarifRunOf(a, id, []Result{r}))
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(doc); err != nil {
+	if err := encode(w, doc, "  "); err != nil {
 		return fmt.Errorf("write sarif: %w", err)
 	}
 	return nil

@@ -12,13 +12,22 @@ func timeline(run *facts.Run) []Mark {
 	var marks []Mark
 	for _, e := range run.Events {
 		if text := eventText(e); text != "" {
-			marks = append(marks, Mark{At: e.T.Seconds(), What: string(e.Kind), Text: text})
+			marks = append(marks, Mark{At: e.T.Seconds(), What: string(e.Kind), Text: text, mute: e.Answer != nil && mute(e.Answer.Class)})
 		}
 	}
 	if x := run.Exit; x != nil {
-		marks = append(marks, Mark{At: x.T.Seconds(), What: "exit", Text: exitText(x)})
+		marks = append(marks, Mark{At: x.T.Seconds(), What: markExit, Text: exitText(x)})
 	}
 	return marks
+}
+
+// mute reports whether not a byte came back.
+func mute(c facts.Class) bool {
+	switch c {
+	case facts.ClassHTTP, facts.ClassTLS, facts.ClassOther:
+		return false
+	}
+	return true
 }
 
 func eventText(e facts.Event) string {

@@ -30,9 +30,13 @@ func (t *textWriter) trail(f *facts.Facts, cost *facts.Cost) {
 	if way := wayText(f.Run.Way); way != "" {
 		t.detail("seen", way)
 	}
-	t.detail("boot", chart(f.Run))
-	for _, mark := range timeline(f.Run) {
-		t.line("  %s %5.1fs  %s", t.style.paint(dim, "run   "), mark.At, clean(mark.Text))
+	t.detail("boot", chart(f.Run)) // its letters stand before the marks below
+	for _, mark := range boot(f.Run) {
+		text := mark.Text
+		if mark.What == markLog {
+			text = "log: " + text
+		}
+		t.line("  %s %5.1fs %c %s", t.style.paint(dim, "run   "), mark.At, mark.letter(), clean(text))
 	}
 }
 

@@ -30,6 +30,9 @@ const (
 	// beatPatience: the observer reports every second; a program that killed
 	// every process it could (kill -9 -1) leaves nobody who sees anything.
 	beatPatience = 15 * time.Second
+	// beatLate: of one that was not heard for so long nobody knows whether it
+	// has seen what came last. A busy machine takes seconds for a report.
+	beatLate = 5 * time.Second
 	// leastOvertime: after the window a run is watched for half as long again,
 	// at least this, to tell a slow boot from one that never ends.
 	leastOvertime = 10 * time.Second
@@ -58,6 +61,7 @@ type Decider struct {
 	stuck     stuck
 	mainExit  facts.Millis
 	lost      facts.Millis
+	heard     facts.Millis // the observer's last report; never: it makes none
 	exited    bool
 	unseen    bool // only the log and the end can be seen
 }
@@ -78,6 +82,7 @@ func NewDecider(spec Spec) *Decider {
 		mainExit: never,
 		lost:     never,
 		stuck:    newStuck(spec.Signs),
+		heard:    never,
 	}
 }
 
@@ -102,9 +107,9 @@ func (d *Decider) Event(e facts.Event) {
 		d.mainExit = e.T
 	case facts.EventLost:
 		d.lost = e.T
-	case facts.EventBeat:
+	case facts.EventExec, facts.EventBeat:
 		// Each puts off the time at which the observer counts as killed.
-		d.lost = e.T + facts.ToMillis(beatPatience-closedStable)
+		d.heard = e.T
 		if busy(e) {
 			d.Work(e.T)
 		}
@@ -197,6 +202,12 @@ func (d *Decider) due() (facts.Millis, facts.Stop) {
 		if s.at < due {
 			due, stop = s.at, s.why
 		}
+	}
+	if d.heard == never || stop == facts.StopLost {
+		return due, stop
+	}
+	if gone := d.heard + facts.ToMillis(beatPatience); gone < due || d.heard < due-facts.ToMillis(beatLate) {
+		return gone, facts.StopLost
 	}
 	return due, stop
 }

@@ -43,6 +43,10 @@ func connectOnly(s *Spec) { s.Target.Probe.TCP = true }
 
 func wrapped(s *Spec) { s.Wrapped = true }
 
+func window(d time.Duration) func(*Spec) {
+	return func(s *Spec) { s.Target.BootWindow = d }
+}
+
 func tcp(port int, scope facts.Scope) facts.Listen {
 	return facts.Listen{Network: "tcp", Port: port, Scope: scope}
 }
@@ -176,13 +180,16 @@ func TestDecide(t *testing.T) {
 		{"no port to ask: loopback", spec(endpoint(0)), []facts.Event{
 			listening(400, loopback, 3000), answer(710, loopback, 3000, facts.ClassHTTP, 200),
 		}, 0, facts.StopQuiet, 15_400},
-		{"work restarts the quiet", spec(), []facts.Event{listening(400, anyAddr, 3000), beat(9000, 50), beat(10_000, 0)}, 0, facts.StopQuiet, 24_000},
-		{"work holds it longer than a log does", spec(), []facts.Event{listening(400, anyAddr, 3000), beat(80_000, 900), beat(81_000, 0)}, 0, facts.StopQuiet, 95_000},
-		{"idling does not", spec(), []facts.Event{listening(400, anyAddr, 3000), beat(9000, 40)}, 0, facts.StopQuiet, 15_400},
+		{"work restarts the quiet", spec(), []facts.Event{listening(400, anyAddr, 3000), beat(9000, 50), beat(20_000, 0)}, 0, facts.StopQuiet, 24_000},
+		{"work holds it longer than a log does", spec(), []facts.Event{listening(400, anyAddr, 3000), beat(80_000, 900), beat(91_000, 0)}, 0, facts.StopQuiet, 95_000},
+		{"idling does not", spec(), []facts.Event{listening(400, anyAddr, 3000), beat(9000, 40), beat(14_000, 0)}, 0, facts.StopQuiet, 15_400},
 		{"work after a closed connection", spec(), []facts.Event{
 			listening(400, anyAddr, 8000), answer(410, outside, 8000, facts.ClassClosed, 0), beat(3000, 500),
 		}, 0, facts.StopProof, 8000},
 		{"the observer fell silent", spec(), []facts.Event{{T: 1000, Kind: facts.EventBeat}, {T: 2000, Kind: facts.EventBeat}}, 0, facts.StopLost, 17_000},
+		{"the observer was killed at once", spec(), []facts.Event{{Kind: facts.EventExec}}, 0, facts.StopLost, 15_000},
+		{"the observer fell silent before the end", spec(window(4 * time.Second)), []facts.Event{{Kind: facts.EventExec}, {T: 8000, Kind: facts.EventBeat}}, 0, facts.StopLost, 23_000},
+		{"the observer is late at the end", spec(window(4 * time.Second)), []facts.Event{{Kind: facts.EventExec}, {T: 12_000, Kind: facts.EventBeat}}, 0, facts.StopWindow, 14_000},
 		{"the observer is gone", spec(), []facts.Event{{T: 1000, Kind: facts.EventLost}}, 0, facts.StopLost, 6000},
 		{"wrapped: an answer does not end it", spec(wrapped), []facts.Event{
 			listening(400, anyAddr, 8000), answer(410, outside, 8000, facts.ClassHTTP, 200),

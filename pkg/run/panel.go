@@ -192,6 +192,7 @@ func View(r facts.Run, spec Spec, target int) facts.Run {
 		case h.event != nil:
 			view.Events = append(view.Events, *h.event)
 			m.Event(*h.event)
+			m.heard = never // the observer's reports are not kept
 		case h.line != nil:
 			view.Log.Lines = append(view.Log.Lines, *h.line)
 			m.Log(h.t, h.line.Text)

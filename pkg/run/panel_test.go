@@ -122,3 +122,27 @@ func TestViewOfOneTargetIsTheRun(t *testing.T) {
 		t.Errorf("view (-run +view):\n%s", diff)
 	}
 }
+
+// TestViewOfALongRun: that the observer was alive all the time is not kept.
+func TestViewOfALongRun(t *testing.T) {
+	t.Parallel()
+	spec := Spec{Target: anyStatus, Also: []facts.Target{only200}, Settle: MinSettle}
+	record := NewRecord(spec, nil)
+	record.Event(facts.Event{Kind: facts.EventExec, PID: 1})
+	for now := facts.Millis(1000); now < 40_000; now += 1000 {
+		record.Event(facts.Event{T: now, Kind: facts.EventBeat})
+		if stop, _ := record.Decide(now); stop != "" {
+			t.Fatalf("stopped by %q at %d", stop, now)
+		}
+	}
+	record.Event(listening(40_000, anyAddr, 80))
+	record.Event(responded(40_010, 0, 80, 200, 10))
+	record.Event(facts.Event{T: 40_500, Kind: facts.EventBeat})
+	stop, _ := record.Decide(42_000)
+	whole := record.Finish(stop, 42_000, nil)
+	for target := range 2 {
+		if got := View(whole, spec, target).Stopped; got != facts.StopAnswered {
+			t.Errorf("target %d: stopped by %q, want %q", target, got, facts.StopAnswered)
+		}
+	}
+}

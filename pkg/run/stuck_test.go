@@ -58,7 +58,7 @@ func TestStuck(t *testing.T) {
 		{"nobody reads the signs", spec(), nil, loop(1000, 200_000, "waiting for db, try %d"), facts.StopWindow, 270_000},
 		{"no sign of waiting", spec(signs), nil, loop(1000, 100_000, "loading part %d"), facts.StopWindow, 270_000},
 		{"waits, then goes on", spec(signs), nil, append(loop(1000, 30_000, "waiting for db, try %d"), said{31_000, "giving up, starting"}), facts.StopWaits, 121_000},
-		{"waits, then works", spec(signs), []facts.Event{beat(40_000, 700), beat(120_000, 0)}, []said{{1000, "waiting for db"}}, facts.StopWaits, 130_000},
+		{"waits, then works", spec(signs), []facts.Event{beat(40_000, 700), beat(126_000, 0)}, []said{{1000, "waiting for db"}}, facts.StopWaits, 130_000},
 		{"waits and listens", spec(signs), []facts.Event{listening(400, anyAddr, 3000)}, []said{{1000, "waiting for db"}}, facts.StopQuiet, 16_000},
 		{"a listener came and went", spec(signs), []facts.Event{listening(400, anyAddr, 3000), closed(20_000, anyAddr, 3000)}, []said{{1000, "waiting for db"}}, facts.StopWaits, 110_000},
 		{"kills three workers in a row", spec(signs), []facts.Event{listening(400, anyAddr, 8000)},

@@ -129,10 +129,7 @@ func (c *checkConfig) run(find func(string) (string, error)) (Checked, error) {
 	if err != nil {
 		return notStarted(c.Check.Argv[0], err), nil
 	}
-	done := await(output, c.Check)
-	if !done.TimedOut {
-		done.Code = exitCode(pid)
-	}
+	done := await(output, pid, c.Check)
 	done.Took = time.Since(began)
 	return done, nil
 }
@@ -180,22 +177,40 @@ func notStarted(name string, err error) Checked {
 	return Checked{Code: 126, Output: fmt.Appendf(nil, "exec: %q: %v", name, err)}
 }
 
-// await reads what the command writes until nobody can write any more.
-func await(output *os.File, c Check) (done Checked) {
+// leftoverPatience is how long output may go on after the command's end, from
+// processes that it left behind.
+const leftoverPatience = 500 * time.Millisecond
+
+// await reads what the command writes until it has ended or its time is over.
+func await(output *os.File, pid int, c Check) (done Checked) {
+	over := time.NewTimer(c.Timeout)
+	defer over.Stop()
 	_ = output.SetReadDeadline(time.Now().Add(c.Timeout)) // a pipe has one
+	code := make(chan int, 1)
+	go func() {
+		code <- exitCode(pid)
+		_ = output.SetReadDeadline(time.Now().Add(leftoverPatience))
+	}()
 	buf := make([]byte, 32<<10)
-	for {
-		n, err := output.Read(buf)
+	for err := error(nil); err == nil; {
+		var n int
+		n, err = output.Read(buf)
 		done.Output = append(done.Output, buf[:n]...)
 		done.Output = done.Output[max(0, len(done.Output)-c.Output):]
-		if err != nil {
-			done.TimedOut = errors.Is(err, os.ErrDeadlineExceeded)
-			return done
+	}
+	select {
+	case done.Code = <-code:
+	default:
+		select { // it closed its output
+		case done.Code = <-code:
+		case <-over.C:
+			done.TimedOut = true
 		}
 	}
+	return done
 }
 
-// exitCode waits for a child whose output has ended.
+// exitCode waits for a child.
 func exitCode(pid int) int {
 	var status unix.WaitStatus
 	for {
