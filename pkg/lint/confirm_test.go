@@ -59,7 +59,7 @@ func closeEngine(t *testing.T, e *engine.Engine) {
 }
 
 func (f fixture) confirm(t *testing.T, under runners) {
-	ref := f.build(t)
+	ref := f.image(t, under)
 	o := f.options(t)
 	img, err := under.tested.Open(t.Context(), ref)
 	if err != nil {
@@ -93,6 +93,11 @@ func (f fixture) confirm(t *testing.T, under runners) {
 	seen.Took = facts.ToMillis(time.Since(began))
 	seen.Image.Ref = strings.TrimPrefix(ref, "imglint-fixtures/case:")
 	switch {
+	case under.archive != "":
+		if limitless(&seen) {
+			t.Skip("this user may not limit memory, and the fixture is about that")
+		}
+		f.match(t, &seen)
 	case under.reference != nil:
 		f.agree(t, under.reference, ref, o, &seen)
 	case *update:
@@ -106,10 +111,22 @@ func (f fixture) confirm(t *testing.T, under runners) {
 	}
 }
 
+// image is where the fixture's image is.
+func (f fixture) image(t *testing.T, under runners) string {
+	if under.archive != "" {
+		return under.archive + ":" + f.tag()
+	}
+	return f.build(t)
+}
+
+func (f fixture) tag() string {
+	return "imglint-fixtures/case:" + strings.ReplaceAll(f.name, "/", ".")
+}
+
 // build makes the fixture's image, or finds it made before from the same text.
 func (f fixture) build(t *testing.T) string {
 	t.Helper()
-	ref := "imglint-fixtures/case:" + strings.ReplaceAll(f.name, "/", ".")
+	ref := f.tag()
 	dir := t.TempDir()
 	for _, file := range f.archive.Files {
 		if slices.Contains(truths, file.Name) {
@@ -178,6 +195,9 @@ func sameRuns(t *testing.T, before, seen *facts.Facts) {
 	t.Helper()
 	same(t, "run", sketch(before.Run), sketch(seen.Run))
 	same(t, "wrapped run", sketch(before.Wrapped), sketch(seen.Wrapped))
+	if seen.Run != nil && seen.Run.Doubt != "" {
+		return // no fix can be proved so
+	}
 	same(t, "proof", before.Proof != nil && before.Proof.Passed, seen.Proof != nil && seen.Proof.Passed)
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +38,9 @@ type keeper struct {
 	cmd     *exec.Cmd
 	control *os.File
 	pumps   sync.WaitGroup
+
+	mu      sync.Mutex
+	changes []cage.Change // that were pretended
 }
 
 // start starts a container.
@@ -225,12 +229,25 @@ func (k *keeper) read(from *os.File) {
 		if json.Unmarshal(lines.Bytes(), &r) != nil {
 			continue
 		}
+		if r.Change != nil {
+			k.mu.Lock()
+			k.changes = append(k.changes, *r.Change)
+			k.mu.Unlock()
+			continue
+		}
 		select {
 		case k.reports <- r:
 		case <-k.done:
 			return
 		}
 	}
+}
+
+// pretended are the changes of users that did not happen, so far.
+func (k *keeper) pretended() []cage.Change {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.changes)
 }
 
 // stop ends the container and waits until nothing of it is left: when its

@@ -26,7 +26,9 @@ type target struct {
 	who   identity
 	nonce string
 	gains bool // the program may gain privileges
-	root  string
+	// changes of users are those that were pretended.
+	changes []cage.Change
+	root    string
 	// cache and held are the image's, or those for a user that is all there is.
 	cache *layers.Cache
 	held  []*layers.Held
@@ -50,7 +52,8 @@ func (im *Image) Observe(ctx context.Context, spec run.Spec, w run.Watcher) (fac
 		seen, err = facts.Run{}, gone // whatever was seen
 	}
 	if err == nil {
-		err = im.doubt(seen, t.who)
+		seen.Doubt = unsure(t.changes)
+		err = im.doubt(seen, t.who, t.changes)
 	}
 	if err != nil {
 		err = fmt.Errorf("run image %q: %w", im.facts.Ref, err)
@@ -147,7 +150,9 @@ func (t *target) observe(ctx context.Context, w run.Watcher) (seen facts.Run, er
 	}
 	defer k.stop()
 	s := &session{target: t, keeper: k, record: record, decoder: probe.NewDecoder(t.nonce), group: group, base: k.began}
-	return s.watch(ctx)
+	seen, err = s.watch(ctx)
+	t.changes = k.pretended()
+	return seen, err
 }
 
 // blind notes what this run cannot show.
