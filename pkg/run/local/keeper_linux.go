@@ -11,11 +11,8 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/imglint/imglint/pkg/probe"
 	"github.com/imglint/imglint/pkg/probe/cage"
@@ -86,7 +83,7 @@ func (r *Runner) start(ctx context.Context, c cage.Config, who identity, group *
 	}
 	if err := k.run(); err != nil {
 		closeAll(ours)
-		return nil, r.explain(err)
+		return nil, explain(err)
 	}
 	k.pumps.Add(3)
 	go k.pump("stdout", stdout)
@@ -123,28 +120,6 @@ func (k *keeper) run() error {
 		}
 	}()
 	return <-started
-}
-
-// explain says what a machine does not allow.
-func (r *Runner) explain(err error) error {
-	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EACCES) {
-		return fmt.Errorf("start container: %w", err)
-	}
-	return unsupported("make namespaces: %w%s", err, hint())
-}
-
-// hint names the usual reason for a refusal.
-func hint() string {
-	for file, advice := range map[string]string{
-		"/proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1",
-		"/proc/sys/kernel/unprivileged_userns_clone":             "0",
-		"/proc/sys/user/max_user_namespaces":                     "0",
-	} {
-		if text, err := os.ReadFile(file); err == nil && strings.TrimSpace(string(text)) == advice {
-			return fmt.Sprintf(" (%s is %s)", file, advice)
-		}
-	}
-	return ""
 }
 
 // configure maps the keeper's users and tells it what to start.

@@ -150,7 +150,7 @@ func assign(ctx context.Context, helper string, pid, own int, s span) error {
 	}
 	text, err := exec.CommandContext(ctx, helper, words...).CombinedOutput()
 	if err != nil {
-		return unsupported("%s %s: %w: %s", helper, strings.Join(words, " "), err, bytes.TrimSpace(text))
+		return notAllowed(sysctls, fmt.Sprintf("%s %s: %v: %s; it takes its ranges from /etc/subuid and /etc/subgid", helper, strings.Join(words, " "), err, bytes.TrimSpace(text)))
 	}
 	return nil
 }
