@@ -48,6 +48,7 @@ tools: axe
 	@missing=; for program in docker-registry python3 tmux zsh fish; do command -v $$program >/dev/null || missing+=" $$program"; done; \
 	for program in chromium google-chrome chromium-browser none; do command -v $$program >/dev/null && break; done; \
 	[ "$$program" != none ] || missing+=" chromium"; \
+	command -v newuidmap >/dev/null || missing+=" uidmap"; \
 	[ -n "$$missing" ] || exit 0; \
 	root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
 	if command -v apt-get >/dev/null && $$root true 2>/dev/null; then \
