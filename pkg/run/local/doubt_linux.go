@@ -32,6 +32,10 @@ func wantsPrivileges(seen facts.Run) bool {
 var aboutUsers = regexp.MustCompile(`(?i)invalid argument|not permitted|permission denied|\broot\b|chown|` +
 	`set(e|re|res)?[ug]id|setgroups|initgroups|privilege|\bowne(d|r|rship)\b|\b[ug]id\b`)
 
+// aboutFiles are words about what no other user changes, as in "chown: cannot
+// access '/srv/data': No such file or directory".
+var aboutFiles = regexp.MustCompile(`(?i)no such file or directory|not a directory|read-only file system`)
+
 // around is how to get around having one user only.
 const around = "run imglint as root, use an engine, or install newuidmap (the package uidmap) and give this user ranges in /etc/subuid and /etc/subgid"
 
@@ -47,6 +51,9 @@ func (im *Image) doubt(seen facts.Run, who identity, changes []cage.Change) erro
 		why = ", after it asked " + listed(changes) + ", which was not done: without an engine only one user could be mapped"
 	}
 	for _, line := range seen.Log.Lines {
+		if aboutFiles.MatchString(line.Text) {
+			continue
+		}
 		if aboutUsers.MatchString(line.Text) {
 			return &InconclusiveError{Run: seen, Why: "the program ended with " + quoted(line.Text) + why + "; " + around}
 		}

@@ -33,6 +33,7 @@ func TestDoubt(t *testing.T) {
 		{"all users mapped", "chown failed", many, root, exited, nil, false},
 		{"no user namespace", "chown failed", same, root, exited, nil, false},
 		{"it ended well", "chown failed", alone, root, &facts.Exit{}, nil, false},
+		{"a file that is not there", "chown: cannot access '/srv/data': No such file or directory", alone, root, exited, asked, false},
 		{"without a word", "", alone, root, exited, asked, true},
 		{"without a word, and it asked for nothing", "", alone, root, exited, nil, false},
 		{"another cause, after it gave a file away", "ModuleNotFoundError: No module named 'shop'", alone, root, exited, asked, false},
