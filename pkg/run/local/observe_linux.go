@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -52,7 +53,7 @@ func (im *Image) Observe(ctx context.Context, spec run.Spec, w run.Watcher) (fac
 		seen, err = facts.Run{}, gone // whatever was seen
 	}
 	if err == nil {
-		seen.Doubt = unsure(t.changes)
+		seen.Doubt = cmp.Or(unsure(t.changes), seen.Doubt)
 		err = im.doubt(seen, t.who, t.changes)
 	}
 	if err != nil {
@@ -132,7 +133,6 @@ func (t *target) observe(ctx context.Context, w run.Watcher) (seen facts.Run, er
 		spec.Limits.Memory = 0
 	}
 	record := run.NewRecord(spec, w)
-	t.blind(record, group)
 	record.SetAddress(Address)
 	config, err := t.config(group)
 	if err != nil {
@@ -152,14 +152,22 @@ func (t *target) observe(ctx context.Context, w run.Watcher) (seen facts.Run, er
 	s := &session{target: t, keeper: k, record: record, decoder: probe.NewDecoder(t.nonce), group: group, base: k.began}
 	seen, err = s.watch(ctx)
 	t.changes = k.pretended()
+	t.unlimited(&seen, group)
 	return seen, err
 }
 
-// blind notes what this run cannot show.
-func (t *target) blind(record *run.Record, group *cgroup) {
-	if !group.limitsMemory() && t.spec.Limits.Memory != run.DefaultLimits.Memory {
-		record.Blind("the memory limit is not set, because this user may not make cgroups")
+// unlimited notes that a limit was asked for and not set: then a good answer
+// shows nothing.
+func (t *target) unlimited(seen *facts.Run, group *cgroup) {
+	asked := t.spec.Limits.Memory
+	if group.limitsMemory() || asked == run.DefaultLimits.Memory {
+		return
 	}
+	why := fmt.Sprintf("the memory limit of %d MiB is not set, because this user may not make cgroups; run imglint as root or use an engine", asked>>20)
+	if seen.Stopped != facts.StopAnswered {
+		seen.Blind = append(seen.Blind, why)
+	}
+	seen.Doubt = "inconclusive: " + why
 }
 
 func (t *target) config(group *cgroup) (cage.Config, error) {
