@@ -8,6 +8,7 @@ import (
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/probe/cage"
+	"github.com/imglint/imglint/pkg/run"
 )
 
 // wantsPrivileges reports whether the program ended because it may not gain
@@ -32,6 +33,11 @@ func wantsPrivileges(seen facts.Run) bool {
 var aboutUsers = regexp.MustCompile(`(?i)invalid argument|not permitted|permission denied|\broot\b|chown|` +
 	`set(e|re|res)?[ug]id|setgroups|initgroups|privilege|\bowne(d|r|rship)\b|\b[ug]id\b`)
 
+// aboutOwners are words of programs that found root's files to be their
+// user's, who is all there is. sudo: "/usr/bin/sudo must be owned by uid 0 and
+// have the setuid bit set".
+var aboutOwners = regexp.MustCompile(`(?i)\bowned by\b|\bowner(ship)?\b|\bset-?uid\b|effective uid`)
+
 // aboutFiles are words about what no other user changes, as in "chown: cannot
 // access '/srv/data': No such file or directory".
 var aboutFiles = regexp.MustCompile(`(?i)no such file or directory|not a directory|read-only file system`)
@@ -43,8 +49,12 @@ const around = "run imglint as root, use an engine, or install newuidmap (the pa
 // found other users than it would have: no crash of the image's then.
 func (im *Image) doubt(seen facts.Run, who identity, changes []cage.Change) error {
 	users := im.runner.users
-	if users.kind != alone || seen.Exit == nil || seen.Exit.Code == 0 || seen.Exit.Refused != "" || who.uid != 0 {
+	if users.kind != alone || seen.Exit == nil || seen.Exit.Code == 0 || seen.Exit.Refused != "" {
 		return nil
+	}
+	words := aboutUsers
+	if who.uid != 0 {
+		words = aboutOwners // it can change neither users nor owners anywhere
 	}
 	why := ", and without an engine it found other users than it does in a container, as only one could be mapped"
 	if len(changes) > 0 {
@@ -54,7 +64,7 @@ func (im *Image) doubt(seen facts.Run, who identity, changes []cage.Change) erro
 		if aboutFiles.MatchString(line.Text) {
 			continue
 		}
-		if aboutUsers.MatchString(line.Text) {
+		if words.MatchString(line.Text) {
 			return &InconclusiveError{Run: seen, Why: "the program ended with " + quoted(line.Text) + why + "; " + around}
 		}
 	}
@@ -85,6 +95,20 @@ func listed(changes []cage.Change) string {
 		words = append(words, c.String())
 	}
 	return strings.Join(words, " and ")
+}
+
+// unlimited notes that a limit was asked for and not set: then a good answer
+// shows nothing.
+func (t *target) unlimited(seen *facts.Run, group *cgroup) {
+	asked := t.spec.Limits.Memory
+	if group.limitsMemory() || asked == run.DefaultLimits.Memory {
+		return
+	}
+	why := fmt.Sprintf("the memory limit of %d MiB is not set, because this user may not make cgroups; run imglint as root or use an engine", asked>>20)
+	if seen.Stopped != facts.StopAnswered {
+		seen.Blind = append(seen.Blind, why)
+	}
+	seen.Doubt = "inconclusive: " + why
 }
 
 const maxQuote = 120

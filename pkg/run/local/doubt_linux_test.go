@@ -30,6 +30,7 @@ func TestDoubt(t *testing.T) {
 		{"another cause", "ModuleNotFoundError: No module named 'shop'", alone, root, exited, nil, false},
 		{"a guided tour", "the guide is rootless and ownerless", alone, root, exited, nil, false},
 		{"not root in the container", "chown failed", alone, web, exited, nil, false},
+		{"sudo", "sudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set", alone, web, exited, nil, true},
 		{"all users mapped", "chown failed", many, root, exited, nil, false},
 		{"no user namespace", "chown failed", same, root, exited, nil, false},
 		{"it ended well", "chown failed", alone, root, &facts.Exit{}, nil, false},

@@ -156,20 +156,6 @@ func (t *target) observe(ctx context.Context, w run.Watcher) (seen facts.Run, er
 	return seen, err
 }
 
-// unlimited notes that a limit was asked for and not set: then a good answer
-// shows nothing.
-func (t *target) unlimited(seen *facts.Run, group *cgroup) {
-	asked := t.spec.Limits.Memory
-	if group.limitsMemory() || asked == run.DefaultLimits.Memory {
-		return
-	}
-	why := fmt.Sprintf("the memory limit of %d MiB is not set, because this user may not make cgroups; run imglint as root or use an engine", asked>>20)
-	if seen.Stopped != facts.StopAnswered {
-		seen.Blind = append(seen.Blind, why)
-	}
-	seen.Doubt = "inconclusive: " + why
-}
-
 func (t *target) config(group *cgroup) (cage.Config, error) {
 	im, users := t.image, t.image.runner.users
 	c := cage.Config{
