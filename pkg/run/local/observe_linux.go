@@ -103,7 +103,7 @@ func (t *target) strict(ctx context.Context) (err error) {
 	if !t.alone() {
 		return nil
 	}
-	if t.cache, err = t.cache.As(layers.User{UID: t.who.uid, GID: t.who.gid}); err != nil {
+	if t.cache, err = t.cache.As(layers.User{UID: t.who.uid, GID: t.who.gid, Groups: t.who.groups}); err != nil {
 		return err
 	}
 	t.held, err = hold(ctx, t.cache, t.image.from)
