@@ -4,7 +4,8 @@
 #   make demo        one failing image, built and checked, from nothing
 #   make test        everything, on real containers; make test-unit: seconds, no Docker
 #   make confirm     every fixture built, run and compared with its hand-written truth;
-#                    make confirm RUNNER=local does so without the engine's running them
+#                    make confirm RUNNER=local does so without the engine's running them,
+#                    RUNNER=user as a user without privileges, once with ranges of users
 #   make conformance 1000 configurations of real servers, compared with what is predicted
 #   make build       ./imglint
 
@@ -83,7 +84,7 @@ RUNNER ?= docker
 confirm: probe
 	fixtures/engine up
 	fixtures/bases/build
-	go test ./pkg/lint -run 'TestConfirm$$' -confirm -runner $(RUNNER) -timeout 30m
+	go test ./pkg/lint $(if $(filter user,$(RUNNER)),-v -run TestConfirmAsUser,-run 'TestConfirm$$' -runner $(RUNNER)) -confirm -timeout 60m
 
 # Real servers, in every configuration of fixtures/conformance, against what is
 # predicted of them. What was started before is not started again.
