@@ -84,7 +84,7 @@ RUNNER ?= docker
 confirm: probe
 	fixtures/engine up
 	fixtures/bases/build
-	go test ./pkg/lint $(if $(filter user,$(RUNNER)),-v -run TestConfirmAsUser,-run 'TestConfirm$$' -runner $(RUNNER)) -confirm -timeout 60m
+	go test ./pkg/lint $(if $(filter user,$(RUNNER)),-v )-run 'TestConfirm$(if $(filter user,$(RUNNER)),AsUser)$$' -confirm -runner $(RUNNER) -timeout 60m
 
 # Real servers, in every configuration of fixtures/conformance, against what is
 # predicted of them. What was started before is not started again.

@@ -16,7 +16,7 @@ import (
 
 var archive = flag.String("archive", "", "with -confirm: a file with the fixtures' images, which this user runs without an engine")
 
-var runner = flag.String("runner", "docker", "with -confirm: what runs the fixtures: docker, or local for this machine without an engine")
+var runner = flag.String("runner", "docker", "with -confirm: what runs the fixtures: docker, local for this machine without an engine, or (TestConfirmAsUser) user for that without root")
 
 // slice is what the local runner is held to in every run of the tests: each
 // way a run can go, in images that are quick.
@@ -109,7 +109,9 @@ func (f fixture) agree(t *testing.T, reference Source, ref string, o Options, se
 
 // limitless tells of a run whose memory could not be limited.
 func limitless(seen *facts.Facts) bool {
-	return slices.ContainsFunc(seen.NotChecked, func(n finding.NotChecked) bool { return strings.Contains(n.Why, "MiB is not set, because this user may not") })
+	return slices.ContainsFunc(seen.NotChecked, func(n finding.NotChecked) bool {
+		return strings.Contains(n.Why, "MiB is not set, because this user may not")
+	})
 }
 
 // inconclusive is why a run without an engine told nothing, which is no

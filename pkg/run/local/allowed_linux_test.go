@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -100,6 +101,38 @@ func armor(t *testing.T) {
 	const everyThread = unix.SECCOMP_FILTER_FLAG_TSYNC
 	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, everyThread, uintptr(unsafe.Pointer(&program))); errno != 0 {
 		t.Fatal(errno)
+	}
+}
+
+// TestMapperFails: a newuidmap that refuses is told, and nothing waits for the
+// container that did not come to be.
+func TestMapperFails(t *testing.T) {
+	r := newRunner(t, func(*Options) {})
+	r.users = mapping{kind: many, uids: span{200000, 65536}, gids: span{200000, 65536}}
+	im := open(t, r, facts.Config{})
+	if _, err := testProbe(); err != nil {
+		t.Fatal(err)
+	}
+	path := os.Getenv("PATH")
+	dir := t.TempDir()
+	for _, helper := range []string{"newuidmap", "newgidmap"} {
+		if err := os.WriteFile(filepath.Join(dir, helper), []byte("#!/bin/sh\necho no such range >&2\nexit 1\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+":"+path)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := im.Observe(t.Context(), runSpec("/app", "exit", "3"), nil)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "no such range") && !strings.Contains(err.Error(), "make namespaces") {
+			t.Errorf("%v, want what newuidmap said", err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("it waits for a container that is none")
 	}
 }
 

@@ -85,6 +85,8 @@ func (r *Runner) start(ctx context.Context, c cage.Config, who identity, group *
 		closeAll(ours)
 		return nil, explain(err)
 	}
+	closeAll(theirs) // the pumps end when nobody else can write
+	theirs = nil
 	k.pumps.Add(3)
 	go k.pump("stdout", stdout)
 	go k.pump("stderr", stderr)

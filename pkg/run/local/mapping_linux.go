@@ -70,6 +70,9 @@ func hasCapability(bit int) (bool, error) {
 // subordinates returns the user's ranges in /etc/subuid and /etc/subgid, if
 // there are any that newuidmap(1) would map.
 func subordinates() (uids, gids span, ok bool) {
+	if set, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err == nil && set == 1 {
+		return uids, gids, false // newuidmap has no privileges then
+	}
 	for _, helper := range []string{"newuidmap", "newgidmap"} {
 		if _, err := exec.LookPath(helper); err != nil {
 			return uids, gids, false
