@@ -40,11 +40,15 @@ func checkExitsAtOnce(p *rule.Pass) {
 		})
 		return
 	}
+	fix := remedy(p.Launch.FixWords)
+	if fix == nil {
+		fix = &finding.Fix{Description: advice(p)}
+	}
 	p.Report(finding.Finding{
 		Message:  fmt.Sprintf("the container exited with %s after %s: %s", status(exit), seconds(exit.T), commandLine(p.Launch.Argv)),
 		Place:    where(p),
 		Evidence: append(append(exitMeaning(p), leftOver(p)...), logTail(p, 8)...),
-		Fix:      &finding.Fix{Description: advice(p)},
+		Fix:      fix,
 	})
 }
 

@@ -38,6 +38,9 @@ func checkInteractiveCommand(p *rule.Pass) {
 		Place:   where(p),
 		Fix:     &finding.Fix{Description: `make CMD the program that serves, for example CMD ["python3", "app.py"]`},
 	}
+	if fix := remedy(p.Launch.FixWords); fix != nil {
+		f.Fix = fix
+	}
 	if p.Run != nil {
 		f.Evidence = []finding.Evidence{{Kind: "seen", At: p.Run.Exit.T.Seconds(), Text: "the container exited with code 0"}}
 	}

@@ -40,6 +40,10 @@ func checkNeverListens(p *rule.Pass) {
 		Place:   where(p),
 		Fix:     &finding.Fix{Description: "make the program listen on the exposed port; if it is a worker, it needs no endpoint"},
 	}
+	if !started(p) {
+		f.Message = fmt.Sprintf("%s was not started within %s: the container still runs what comes before it", program(p), seconds(p.Run.Took))
+		f.Fix = &finding.Fix{Description: "do less before it, or nothing that may wait for ever"}
+	}
 	if sockets := unixSockets(p); len(sockets) > 0 {
 		f.Message = fmt.Sprintf("%s listens on a unix socket only (%s), which the platform cannot reach", program(p), strings.Join(sockets, ", "))
 		f.Fix = &finding.Fix{Description: "make it listen on a TCP port, or put a web server such as nginx in front of it in the same image"}

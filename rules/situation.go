@@ -159,6 +159,34 @@ func processName(argv []string) string {
 	return name
 }
 
+// spelled is a command with its program's plain name; a compound one is a
+// shell's text.
+func spelled(c facts.Command) string {
+	words := c.Words()
+	if len(words) > 0 && !strings.ContainsAny(words[0], " \n") {
+		words[0] = path.Base(words[0])
+	}
+	return strings.Join(words, " ")
+}
+
+// atStart places a finding at a command that runs first, or else at the
+// instruction whose script does: the command that finally runs has its own line
+// there.
+func atStart(p *rule.Pass, c facts.Command) finding.Place {
+	switch {
+	case c.Spot != nil:
+		return spotted(c.Spot)
+	case p.Launch.Spot != nil:
+		return first(p)
+	}
+	return where(p)
+}
+
+// spotted is the place of a spot; of several lines it marks the first.
+func spotted(s *facts.Spot) finding.Place {
+	return finding.Place{Path: s.Path, Line: s.Line, Words: s.Text[s.Column-1 : s.EndColumn-1]}
+}
+
 // where places a finding at the instruction that holds the final command.
 func where(p *rule.Pass) finding.Place {
 	field := p.Launch.Command.Origin.Field

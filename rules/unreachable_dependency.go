@@ -24,7 +24,9 @@ import (
 // names one, so it cannot tell whether the dependency would be there.
 //
 // It tells so from the log, and where that is silent from a connection that
-// nobody answered, with the variable that holds the address.
+// nobody answered, or from what a start script asks again and again (nc,
+// pg_isready, wait-for-it, curl, /dev/tcp …), with the variable that holds the
+// address. After 90 s in which nothing else happens it stops waiting.
 //
 // Fix: let the program start without it and connect when it is needed, or
 // retry; check the address that is configured on the platform.
@@ -43,15 +45,19 @@ func checkUnreachableDependency(p *rule.Pass) {
 	}
 	if m, ok := mentioned(patterns().Dependency, p.Run.Log.Lines); ok && (p.Run.Exit != nil || len(tcp(p)) == 0) {
 		host, port := m.words["host"], m.words["port"]
-		reportUnreachable(p, host, port, clip(m.words["why"], 80), finding.Evidence{Kind: "log", Text: clip(m.line.Text, 300), At: m.line.T.Seconds()})
+		reportUnreachable(p, where(p), service{host, port}, clip(m.words["why"], 80), finding.Evidence{Kind: "log", Text: clip(m.line.Text, 300), At: m.line.T.Seconds()})
 		return
 	}
 	if e, ok := waitedFor(p); ok {
 		s := e.Socket
-		reportUnreachable(p, s.Addr.String(), strconv.Itoa(s.Port), "no answer to its connection", finding.Evidence{
+		reportUnreachable(p, where(p), service{s.Addr.String(), strconv.Itoa(s.Port)}, "no answer to its connection", finding.Evidence{
 			Kind: "seen", At: e.T.Seconds(),
 			Text: fmt.Sprintf("pid %d %s waited for %s to answer its connection", s.PID, processName(s.Argv), s.Address()),
 		})
+		return
+	}
+	if w, ok := waitsAtStart(p); ok {
+		reportUnreachable(p, w.place, w.service, w.name+" waits for it", w.evidence...)
 	}
 }
 
@@ -75,7 +81,8 @@ func waitedFor(p *rule.Pass) (facts.Event, bool) {
 	return p.Run.Events[i], true
 }
 
-func reportUnreachable(p *rule.Pass, host, port, why string, e finding.Evidence) {
+func reportUnreachable(p *rule.Pass, at finding.Place, s service, why string, seen ...finding.Evidence) {
+	host, port := s.host, s.port
 	what := host
 	switch {
 	case host == "":
@@ -85,10 +92,14 @@ func reportUnreachable(p *rule.Pass, host, port, why string, e finding.Evidence)
 	case port != "":
 		what = host + ":" + port
 	}
+	message := fmt.Sprintf("%s cannot reach %s when it starts (%s)", program(p), what, why)
+	if p.Run.Exit == nil && !started(p) {
+		message = fmt.Sprintf("%s is not started: the container cannot reach %s, which comes first (%s)", program(p), what, why)
+	}
 	f := finding.Finding{
-		Message:  fmt.Sprintf("%s cannot reach %s when it starts (%s)%s", program(p), what, why, named(p, host, port)),
-		Place:    where(p),
-		Evidence: []finding.Evidence{e},
+		Message:  message + named(p, host, port),
+		Place:    at,
+		Evidence: seen,
 		Fix:      &finding.Fix{Description: "start without it and retry in the background, and check the address on the platform; to try it here with the service, put it on a network of the engine and name that with --network"},
 	}
 	if exit := p.Run.Exit; exit != nil {

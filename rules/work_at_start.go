@@ -2,11 +2,8 @@ package rules
 
 import (
 	"fmt"
-	"path"
 	"regexp"
-	"strings"
 
-	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/finding"
 	"github.com/imglint/imglint/pkg/rule"
 )
@@ -58,31 +55,12 @@ func checkWorkAtStart(p *rule.Pass) {
 			p.Report(finding.Finding{
 				Severity: w.severity, Basis: finding.Predicted,
 				Message: fmt.Sprintf("every start %s first: %s", w.does, clip(line, 80)),
-				Place:   workPlace(p),
+				Place:   atStart(p, c),
 				Fix:     workFix(w.does),
 			})
 			return
 		}
 	}
-}
-
-// workPlace is the instruction that holds the work, or the one whose script does
-// it: the command that finally runs has a line of its own there.
-func workPlace(p *rule.Pass) finding.Place {
-	if p.Launch.Spot != nil {
-		return first(p)
-	}
-	return where(p)
-}
-
-// spelled is a command with its program's plain name.
-func spelled(c facts.Command) string {
-	words := c.Words()
-	if len(words) == 0 {
-		return ""
-	}
-	words[0] = path.Base(words[0])
-	return strings.Join(words, " ")
 }
 
 func workFix(does string) *finding.Fix {

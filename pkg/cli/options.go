@@ -19,7 +19,7 @@ import (
 // options turns the flags into what the linter wants; its errors are usage errors.
 func (f *flags) options(getenv func(string) string) (lint.Options, finding.Severity, error) {
 	o := lint.Options{
-		Static: f.static, Prove: !f.noProve, Volumes: f.volumes, User: f.user,
+		Static: f.static, Prove: !f.noProve, Volumes: f.volumes, Network: f.network, User: f.user,
 		Rules: rules.All, Ignore: map[string]bool{}, Limits: run.DefaultLimits,
 		Overrides: platform.Overrides{Port: f.port, Path: f.path, Strict: f.strict, BootWindow: f.window},
 	}

@@ -44,12 +44,15 @@ type Launch struct {
 	Healthcheck *Program `json:"healthcheck,omitempty"`
 	// Scripts are the shell scripts of the image that were followed, in order.
 	Scripts []string `json:"scripts,omitempty"`
-	// Spot is where Command stands, when that is in one of Scripts.
+	// Spot is where Command stands, when that is in one of Scripts. That of a
+	// command before it is in the command.
 	Spot *Spot `json:"spot,omitempty"`
 	// FixExec starts Command in the shell's place, FixArguments lets the
 	// entrypoint run CMD; filled in by the collector where an exact edit does.
 	FixExec      []Remedy `json:"fixExec,omitempty"`
 	FixArguments []Remedy `json:"fixArguments,omitempty"`
+	// FixWords gives a shell or tini in front of Command its words as it wants them.
+	FixWords []Remedy `json:"fixWords,omitempty"`
 	// Trail are the steps taken, for a person to read.
 	Trail []Step `json:"trail,omitempty"`
 }
@@ -87,6 +90,8 @@ type Command struct {
 	User string `json:"user,omitempty"`
 	// Origin is where in the image's config the command stands.
 	Origin Origin `json:"origin"`
+	// Spot is where one of Launch.Before stands, when that is in a script.
+	Spot *Spot `json:"spot,omitempty"`
 	// Runs are the programs that a compound command, a wrapper or a script runs
 	// in its turn, when that is known; a redirection to a file counts as tee
 	// FILE. An empty Dir or Env of theirs is the command's.

@@ -30,6 +30,9 @@ type Run struct {
 	// Healthcheck is the outcome of the image's own HEALTHCHECK, run once
 	// after the endpoint was answered; nil: it was not run.
 	Healthcheck *CheckResult `json:"healthcheck,omitempty"`
+	// Worked are the times of the beats at which the program was busy; they
+	// are not part of a recording.
+	Worked []Millis `json:"-"`
 	// Blind lists what this way of running could not see, for a reader.
 	Blind []string `json:"blind,omitempty"`
 	// Doubt is why a good answer does not show that the image works: what it had
@@ -60,6 +63,8 @@ const (
 	StopExited      Stop = "exited"      // PID 1 ended by itself
 	StopProof       Stop = "proof"       // what was seen is all that was predicted, and cannot pass
 	StopQuiet       Stop = "quiet"       // it serves elsewhere and nothing changed for long enough
+	StopWaits       Stop = "waits"       // nothing listens, and it only waits for another service
+	StopKills       Stop = "kills"       // the server kills every worker before it has booted
 	StopWindow      Stop = "window"      // the boot window ended
 	StopSurvivors   Stop = "survivors"   // a wrapped run: the survivors were watched long enough
 	StopInterrupted Stop = "interrupted" // by the user or by imglint's own limits
@@ -84,7 +89,7 @@ const (
 	EventSignals    EventKind = "signals"    // PID, Argv, Path, Signals: of the first process, once the endpoint was answered; the last one holds
 	EventQueue      EventKind = "queue"      // Socket: connections have waited for a second that the program did not accept; Queue 0: it has now
 	EventConnecting EventKind = "connecting" // Socket: an address that a process has waited for an answer from for a second
-	EventBeat       EventKind = "beat"       // the observer is alive; not kept in a run
+	EventBeat       EventKind = "beat"       // CPU: the observer is alive; not kept in a run
 )
 
 // Event is one thing that happened in a run.
@@ -100,6 +105,8 @@ type Event struct {
 	Answer  *Answer   `json:"answer,omitempty"`
 	Exit    *Exit     `json:"exit,omitempty"`
 	Signals *Signals  `json:"signals,omitempty"`
+	// CPU is what the program's processes have used since the beat before, in ms.
+	CPU Millis `json:"cpu,omitempty"`
 }
 
 // Process is a process of the container.

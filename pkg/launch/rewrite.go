@@ -13,9 +13,6 @@ import (
 // Rewrite maps a remedy for the last command back to the image's config: the
 // change, and the Dockerfile instruction to end up with. ok is false when the
 // edit cannot be made exactly, or is one of a file.
-//
-// A change of ENTRYPOINT repeats CMD, because setting ENTRYPOINT resets a CMD
-// that is inherited; instruction holds only what differs.
 func Rewrite(cfg facts.Config, l facts.Launch, r facts.Remedy) (change finding.Change, instruction string, ok bool) {
 	if r.Argv == nil && r.Env == nil {
 		return finding.Change{}, "", false
@@ -26,14 +23,7 @@ func Rewrite(cfg facts.Config, l facts.Launch, r facts.Remedy) (change finding.C
 		if !rewriteArgv(&edited, l, r.Argv) {
 			return finding.Change{}, "", false
 		}
-		if !slices.Equal(edited.Entrypoint, cfg.Entrypoint) {
-			change.Entrypoint, change.Cmd = edited.Entrypoint, slices.Concat([]string{}, edited.Cmd)
-			lines = append(lines, instructionText("ENTRYPOINT", cfg, cfg.Entrypoint, edited.Entrypoint))
-		}
-		if !slices.Equal(edited.Cmd, cfg.Cmd) {
-			change.Cmd = edited.Cmd
-			lines = append(lines, instructionText("CMD", cfg, cfg.Cmd, edited.Cmd))
-		}
+		change, lines = instructions(cfg, edited)
 	}
 	if r.Env != nil {
 		change.Env = r.Env

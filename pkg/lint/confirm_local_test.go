@@ -110,7 +110,7 @@ func (f fixture) agree(t *testing.T, reference Source, ref string, o Options, se
 // limitless tells of a run whose memory could not be limited.
 func limitless(seen *facts.Facts) bool {
 	return slices.ContainsFunc(seen.NotChecked, func(n finding.NotChecked) bool {
-		return strings.Contains(n.Why, "MiB is not set, because this user may not")
+		return strings.Contains(n.Why, "the memory limit is not set")
 	})
 }
 

@@ -44,6 +44,9 @@ var notMechanical = map[string]string{
 	"gunicorn-worker-timeout": "the boot needs longer than the platform waits",
 }
 
+// provedBefore is how many were proved when that was last looked at.
+const provedBefore = 56
+
 // TestShare measures, of the recorded fixtures, how many findings carry the
 // exact line, and how many failing images have a fix that was run and helped.
 // One without needs a reason.
@@ -85,7 +88,7 @@ func TestShare(t *testing.T) {
 	t.Logf("%d of %d fixtures with findings carry the exact line of the first", placed, found)
 	t.Logf("%d of %d failing fixtures have a proved fix, %d more one that mends the first of two faults", proved, failing, partly)
 	t.Logf("the rest:\n%s", strings.Join(rest, "\n"))
-	if placed*100 < found*95 || proved*100 < failing*34 {
+	if placed*100 < found*95 || proved < provedBefore {
 		t.Error("fewer than were measured before")
 	}
 }

@@ -63,6 +63,7 @@ type Options struct {
 	Dockerfile Dockerfile
 	Env        []string // KEY=VALUE for the image
 	Volumes    []string
+	Network    string // of an engine, that runs are put on; "": one without a way out
 	User       string
 	Limits     run.Limits
 	Static     bool

@@ -25,6 +25,12 @@ type mender struct {
 func (m mender) mend() {
 	f := m.facts
 	f.Launch.Spot = mend.Spot(m.files, f.Launch)
+	for i, c := range f.Launch.Before {
+		f.Launch.Before[i].Spot = mend.SpotBefore(m.files, f.Launch, c)
+	}
+	if r, ok := launch.Respell(f.Image.Config); ok {
+		f.Launch.FixWords = []facts.Remedy{r}
+	}
 	p := &f.Prediction
 	p.FixPublic = m.each(p.FixPublic, isPublic)
 	p.FixForeground = append(m.each(p.FixForeground, isForeground), m.foreground()...)

@@ -110,6 +110,7 @@ func (c *check) spec(f *facts.Facts) run.Spec {
 		Limits:   c.Limits,
 		Settle:   run.MinSettle,
 		Expect:   f.Prediction,
+		Signs:    signs{waits: c.Network == "", facts: f},
 		Brief:    c.brief && !c.thorough,
 		Files:    c.replaced,
 	}

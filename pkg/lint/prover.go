@@ -199,7 +199,7 @@ func (p *prover) settleNext() bool {
 	p.more = nil
 	if p.whole {
 		p.more = compatible(stepsOf(p.last, func(f finding.Finding) bool {
-			return !isError(f) && !slices.ContainsFunc(p.proof.Tried, func(t facts.Tried) bool { return t.Rule == f.Rule })
+			return p.worth(f) && !slices.ContainsFunc(p.proof.Tried, func(t facts.Tried) bool { return t.Rule == f.Rule })
 		}))
 	}
 	for i := range p.more {
@@ -209,6 +209,18 @@ func (p *prover) settleNext() bool {
 		p.stage = stageDone
 	}
 	return len(p.more) > 0
+}
+
+// noteMost is how long a start may take that tries nothing but notes: whoever
+// has an image that passes does not wait once more for a boot that is long.
+const noteMost = 5 * time.Second
+
+// worth reports whether a finding that does not fail the check is worth a start.
+func (p *prover) worth(f finding.Finding) bool {
+	if f.Severity == finding.Note {
+		return p.facts.Run.Took.Duration() <= noteMost
+	}
+	return !isError(f)
 }
 
 // settle judges a trial of what does not fail the check. When several do harm

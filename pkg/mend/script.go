@@ -11,42 +11,82 @@ import (
 	"github.com/imglint/imglint/pkg/finding"
 )
 
-// script is a shell script of the image in which a launch's last command
-// stands, once.
+// script is a shell script of the image with one of its statements, such as
+// the one in which a launch's last command stands.
 type script struct {
 	name string
 	text string
 	file *syntax.File
 	stmt *syntax.Stmt
-	call *syntax.CallExpr
-	at   int // the argument of call that is the command's first word
+	call *syntax.CallExpr // nil: the statement is no simple command
+	at   int              // the argument of call that is the command's first word
 	// last: nothing of the script runs after the command.
 	last bool
 }
 
 // Spot tells where a launch's last command stands, when that is in a script.
 func Spot(files fs.FS, l facts.Launch) *facts.Spot {
-	s := find(files, l)
+	if s := find(files, l); s != nil {
+		return s.spot(s.start(), s.end())
+	}
+	return nil
+}
+
+// SpotBefore tells where one of the commands that run before it stands, when
+// that is in a script.
+func SpotBefore(files fs.FS, l facts.Launch, c facts.Command) *facts.Spot {
+	if c.Origin.Field != finding.FieldNone || len(c.Argv) == 0 {
+		return nil
+	}
+	s := search(files, l.Scripts, func(s *script) bool {
+		if s.source() == c.Argv[0].Text {
+			return true
+		}
+		if s.call == nil {
+			return false
+		}
+		at, ok := holds(s.text, s.call, c.Argv)
+		return ok && at == 0
+	})
 	if s == nil {
 		return nil
 	}
-	start, end := s.start(), s.end()
+	start := int(s.stmt.Pos().Offset())
+	return s.spot(start, start+len(s.source()))
+}
+
+func (s *script) spot(start, end int) *facts.Spot {
 	line, column := position(s.text, start)
 	text := Line(s.text, line)
 	return &facts.Spot{Path: s.name, Line: line, Column: column, EndColumn: min(column+end-start, len(text)+1), Text: text}
 }
 
+// source is the text of the statement.
+func (s *script) source() string {
+	return strings.TrimRight(s.text[s.stmt.Pos().Offset():s.stmt.End().Offset()], "; \t\n")
+}
+
 func (s *script) start() int { return int(s.call.Args[s.at].Pos().Offset()) }
 func (s *script) end() int   { return int(s.call.Args[len(s.call.Args)-1].End().Offset()) }
 
-// find looks through the scripts that were followed for the one statement that
-// has the command's words.
+// find looks for the one statement that has the command's words.
 func find(files fs.FS, l facts.Launch) *script {
 	if l.Command.Origin.Field != finding.FieldNone || len(l.Command.Argv) == 0 {
 		return nil
 	}
+	return search(files, l.Scripts, func(s *script) (ok bool) {
+		if s.call != nil {
+			s.at, ok = holds(s.text, s.call, l.Command.Argv)
+		}
+		return ok
+	})
+}
+
+// search looks through scripts for the one statement that is wanted; nil when
+// there are more: which one of them runs is not known.
+func search(files fs.FS, names []string, wanted func(*script) bool) *script {
 	var found *script
-	for _, name := range l.Scripts {
+	for _, name := range names {
 		text, ok := read(files, name)
 		if !ok {
 			continue
@@ -55,36 +95,31 @@ func find(files fs.FS, l facts.Launch) *script {
 		if err != nil {
 			continue
 		}
-		for _, s := range statements(file) {
-			at, ok := holds(text, s.call, l.Command.Argv)
-			if !ok {
+		ends := map[*syntax.Stmt]bool{}
+		lasts(file.Stmts, ends)
+		for _, stmt := range statements(file) {
+			s := &script{name: name, text: text, file: file, stmt: stmt, last: ends[stmt]}
+			if call, ok := stmt.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 {
+				s.call = call
+			}
+			if !wanted(s) {
 				continue
 			}
 			if found != nil {
-				return nil // which one of them runs is not known
+				return nil
 			}
-			found = &script{name: name, text: text, file: file, stmt: s.stmt, call: s.call, at: at, last: s.last}
+			found = s
 		}
 	}
 	return found
 }
 
-type statement struct {
-	stmt *syntax.Stmt
-	call *syntax.CallExpr
-	last bool
-}
-
-// statements lists the simple commands of a script.
-func statements(file *syntax.File) []statement {
-	ends := map[*syntax.Stmt]bool{}
-	lasts(file.Stmts, ends)
-	var all []statement
+// statements lists those of a script, also the ones inside others.
+func statements(file *syntax.File) []*syntax.Stmt {
+	var all []*syntax.Stmt
 	syntax.Walk(file, func(n syntax.Node) bool {
 		if stmt, ok := n.(*syntax.Stmt); ok {
-			if call, ok := stmt.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 {
-				all = append(all, statement{stmt, call, ends[stmt]})
-			}
+			all = append(all, stmt)
 		}
 		return true
 	})
@@ -227,7 +262,10 @@ func Exec(files fs.FS, l facts.Launch) (finding.FileEdit, bool) {
 }
 
 func (s *script) traps() bool {
-	return slices.ContainsFunc(statements(s.file), func(t statement) bool { return t.call.Args[0].Lit() == "trap" })
+	return slices.ContainsFunc(statements(s.file), func(stmt *syntax.Stmt) bool {
+		call, ok := stmt.Cmd.(*syntax.CallExpr)
+		return ok && len(call.Args) > 0 && call.Args[0].Lit() == "trap"
+	})
 }
 
 func (s *script) insert(at int, text string) finding.FileEdit {

@@ -253,3 +253,17 @@ func TestInjectSeesSocketsClose(t *testing.T) {
 		t.Errorf("closed after %s", d)
 	}
 }
+
+// Work of the program and of its children is told from sleeping, in a second
+// and summed up when a child was waited for.
+func TestInjectTellsWork(t *testing.T) {
+	t.Parallel()
+	spin := `i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done`
+	w := watch(t, RoleInject, testConfig, setup{}, "sh", "-c", "sh -c '"+spin+"'; echo slept; sleep 60")
+	worked := facts.Millis(0)
+	w.until("work", func(e facts.Event) bool {
+		worked += e.CPU
+		return e.Kind == facts.EventBeat && worked >= 200
+	})
+	w.until("rest", func(e facts.Event) bool { return e.Kind == facts.EventBeat && e.CPU == 0 })
+}

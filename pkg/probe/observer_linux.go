@@ -39,6 +39,7 @@ type observer struct {
 	changed         instant // when a listener last opened or closed
 	started         instant // when the processes were first looked at
 	listening, seen int     // events emitted
+	cpu             uint64  // the processes' at the last beat, in clock ticks
 	tasks           []*task
 	scanning        *task      // of the processes
 	lately          []*process // what the last scan found ended
@@ -95,11 +96,20 @@ func (o *observer) begin(base instant) {
 	o.base, o.changed = base, base
 }
 
-// beat tells that the observer lives. It says nothing before the program has
-// begun, whose first frame comes from somebody else.
+// clockTick is the unit of /proc/PID/stat, USER_HZ on every architecture of Go's.
+const clockTick facts.Millis = 10
+
+// beat tells that the observer lives, and what the program has done since. It
+// says nothing before the program has begun, whose first frame comes from
+// somebody else.
 func (o *observer) beat(now instant) instant {
 	if o.started != 0 {
-		o.emit(now, facts.Event{Kind: facts.EventBeat})
+		e := facts.Event{Kind: facts.EventBeat}
+		if total := o.processes.cpu; total > o.cpu { // less: some have ended
+			e.CPU = facts.Millis(total-o.cpu) * clockTick
+		}
+		o.cpu = o.processes.cpu
+		o.emit(now, e)
 	}
 	return now + beatPause
 }

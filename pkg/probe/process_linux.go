@@ -13,6 +13,7 @@ import (
 type process struct {
 	facts.Process
 	start   string // in clock ticks
+	cpu     uint64 // its own and of the children that it waited for, in clock ticks
 	changes int
 	round   int
 }
@@ -30,6 +31,7 @@ type processes struct {
 	own    map[int]bool
 	before map[identity]bool // was there before the program
 	known  map[identity]*process
+	cpu    uint64 // of all that were known at the last scan, in clock ticks
 	round  int
 	buf    []byte
 }
@@ -42,11 +44,17 @@ const maxChanges = 5
 // changed their command, by PID, and those that ended.
 func (p *processes) scan() (changed, ended []*process) {
 	p.round++
+	p.cpu = 0
 	for _, pid := range pids() {
 		if p.own[pid] {
 			continue
 		}
-		if now, ok := p.read(pid); ok && !p.before[now.identity()] && p.update(now) {
+		now, ok := p.read(pid)
+		if !ok || p.before[now.identity()] {
+			continue
+		}
+		p.cpu += now.cpu
+		if p.update(now) {
 			changed = append(changed, now)
 		}
 	}
@@ -113,7 +121,16 @@ func (p *processes) stat(pid int) (*process, bool) {
 	}
 	ppid, _ := strconv.Atoi(field[1])
 	sid, _ := strconv.Atoi(field[3])
-	return &process{Process: facts.Process{PID: pid, PPID: ppid, SID: sid}, start: field[19]}, true
+	return &process{Process: facts.Process{PID: pid, PPID: ppid, SID: sid}, start: field[19], cpu: used(field[11:15])}, true
+}
+
+// used adds up utime, stime, cutime and cstime.
+func used(fields []string) (ticks uint64) {
+	for _, f := range fields {
+		n, _ := strconv.ParseUint(f, 10, 64)
+		ticks += n
+	}
+	return ticks
 }
 
 // argv reads at most 32 words of at most 256 bytes.

@@ -21,6 +21,10 @@ const (
 	closedStable = 5 * time.Second
 	// quietStable: a debug port may open first and the real one seconds later.
 	quietStable = 15 * time.Second
+	// busyCPU is a twentieth of a core in the second between two beats. Idle
+	// servers were seen to use 2 ms at the most (RabbitMQ, MariaDB, node,
+	// gunicorn), and one that boots gets more also where 20 others want the CPU.
+	busyCPU = facts.Millis(50)
 	// chattyStable: the same for a program that writes to its log all the time.
 	chattyStable = time.Minute
 	// beatPatience: the observer reports every second; a program that killed
@@ -50,6 +54,8 @@ type Decider struct {
 	sockets   facts.Millis // last change of the listeners
 	processes facts.Millis // last change of the processes
 	logged    facts.Millis
+	worked    facts.Millis // last time that it used much of a CPU
+	stuck     stuck
 	mainExit  facts.Millis
 	lost      facts.Millis
 	exited    bool
@@ -71,6 +77,7 @@ func NewDecider(spec Spec) *Decider {
 		good:     never,
 		mainExit: never,
 		lost:     never,
+		stuck:    newStuck(spec.Signs),
 	}
 }
 
@@ -79,15 +86,16 @@ func (d *Decider) Event(e facts.Event) {
 	switch e.Kind {
 	case facts.EventListening:
 		d.open = append(d.open, *e.Socket)
-		d.sockets = e.T
+		d.sockets, d.stuck.novel = e.T, e.T
 	case facts.EventClosed:
 		d.open = slices.DeleteFunc(d.open, func(s facts.Socket) bool {
 			return s.Inode == e.Socket.Inode && s.Address() == e.Socket.Address()
 		})
-		d.sockets = e.T
+		d.sockets, d.stuck.novel = e.T, e.T
 	case facts.EventProcess:
 		d.process(*e.Process)
 		d.processes = e.T
+		d.stuck.command(e.T, e.Process.Argv)
 	case facts.EventAnswer:
 		d.answer(e)
 	case facts.EventMainExit:
@@ -97,11 +105,24 @@ func (d *Decider) Event(e facts.Event) {
 	case facts.EventBeat:
 		// Each puts off the time at which the observer counts as killed.
 		d.lost = e.T + facts.ToMillis(beatPatience-closedStable)
+		if busy(e) {
+			d.Work(e.T)
+		}
 	}
 }
 
+// busy reports whether a beat tells of work. An idle server uses less; one that
+// shares a CPU with many others still gets more.
+func busy(e facts.Event) bool { return e.Kind == facts.EventBeat && e.CPU >= busyCPU }
+
+// Work tells the decider that the program was busy.
+func (d *Decider) Work(t facts.Millis) { d.worked, d.stuck.novel = t, t }
+
 // Log tells the decider that the program wrote a line.
-func (d *Decider) Log(t facts.Millis) { d.logged = t }
+func (d *Decider) Log(t facts.Millis, text string) {
+	d.logged = t
+	d.stuck.line(t, text)
+}
 
 // Exit tells the decider that the container ended by itself.
 func (d *Decider) Exit() { d.exited = true }
@@ -172,21 +193,48 @@ func (d *Decider) due() (facts.Millis, facts.Stop) {
 	if d.unseen {
 		return min(facts.ToMillis(d.spec.Target.BootWindow), d.calm(0)), facts.StopQuiet
 	}
-	sooner := func(t facts.Millis, why facts.Stop) {
-		if t < due {
-			due, stop = t, why
+	for _, s := range d.sooner() {
+		if s.at < due {
+			due, stop = s.at, s.why
 		}
 	}
-	if d.lost != never {
-		sooner(d.lost+facts.ToMillis(closedStable), facts.StopLost)
-	}
-	if at, ok := d.endpoint(); ok {
-		sooner(d.spoken(at))
-	} else {
-		sooner(d.proved(), facts.StopProof)
-		sooner(d.quiet(), facts.StopQuiet)
-	}
 	return due, stop
+}
+
+// ending is when a run would end, and why.
+type ending struct {
+	at  facts.Millis
+	why facts.Stop
+}
+
+// sooner are the reasons to end the run before its window does.
+func (d *Decider) sooner() []ending {
+	var all []ending
+	if d.lost != never {
+		all = append(all, ending{d.lost + facts.ToMillis(closedStable), facts.StopLost})
+	}
+	if !d.answered() {
+		all = append(all, ending{d.stuck.kill(d.settle), facts.StopKills})
+	}
+	if o, ok := d.endpoint(); ok {
+		return append(all, d.spoken(o))
+	}
+	all = append(all, ending{d.proved(), facts.StopProof})
+	if d.listens() {
+		return append(all, ending{d.calm(0), facts.StopQuiet})
+	}
+	// Where nothing listens, only the window ends what is not stuck.
+	return append(all, ending{d.stuck.due(), facts.StopWaits})
+}
+
+// answered reports whether anything ever answered HTTP.
+func (d *Decider) answered() bool {
+	for _, o := range d.outcomes {
+		if o.answer.Class == facts.ClassHTTP {
+			return true
+		}
+	}
+	return false
 }
 
 // overtime is how long a run is watched after its window: a program that is

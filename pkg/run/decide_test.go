@@ -69,6 +69,10 @@ func process(t facts.Millis, pid, sid int) facts.Event {
 	return facts.Event{T: t, Kind: facts.EventProcess, Process: &facts.Process{PID: pid, SID: sid}}
 }
 
+func beat(t, cpu facts.Millis) facts.Event {
+	return facts.Event{T: t, Kind: facts.EventBeat, CPU: cpu}
+}
+
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	loop8000 := []facts.Event{
@@ -172,6 +176,12 @@ func TestDecide(t *testing.T) {
 		{"no port to ask: loopback", spec(endpoint(0)), []facts.Event{
 			listening(400, loopback, 3000), answer(710, loopback, 3000, facts.ClassHTTP, 200),
 		}, 0, facts.StopQuiet, 15_400},
+		{"work restarts the quiet", spec(), []facts.Event{listening(400, anyAddr, 3000), beat(9000, 50), beat(10_000, 0)}, 0, facts.StopQuiet, 24_000},
+		{"work holds it longer than a log does", spec(), []facts.Event{listening(400, anyAddr, 3000), beat(80_000, 900), beat(81_000, 0)}, 0, facts.StopQuiet, 95_000},
+		{"idling does not", spec(), []facts.Event{listening(400, anyAddr, 3000), beat(9000, 40)}, 0, facts.StopQuiet, 15_400},
+		{"work after a closed connection", spec(), []facts.Event{
+			listening(400, anyAddr, 8000), answer(410, outside, 8000, facts.ClassClosed, 0), beat(3000, 500),
+		}, 0, facts.StopProof, 8000},
 		{"the observer fell silent", spec(), []facts.Event{{T: 1000, Kind: facts.EventBeat}, {T: 2000, Kind: facts.EventBeat}}, 0, facts.StopLost, 17_000},
 		{"the observer is gone", spec(), []facts.Event{{T: 1000, Kind: facts.EventLost}}, 0, facts.StopLost, 6000},
 		{"wrapped: an answer does not end it", spec(wrapped), []facts.Event{
@@ -191,7 +201,7 @@ func TestDecide(t *testing.T) {
 				d.Event(e)
 			}
 			if tt.logged > 0 {
-				d.Log(tt.logged)
+				d.Log(tt.logged, "a line")
 			}
 			if stop, next := d.Decide(tt.at - 1); stop != "" || next != tt.at {
 				t.Errorf("before: got %q, ask again at %d, want to be asked at %d", stop, next, tt.at)

@@ -32,23 +32,23 @@ func (d *Decider) endpoint() (outcome, bool) {
 }
 
 // spoken returns when the way the endpoint answers is certain not to change.
-func (d *Decider) spoken(o outcome) (facts.Millis, facts.Stop) {
+func (d *Decider) spoken(o outcome) ending {
 	switch o.answer.Class {
 	case facts.ClassOther, facts.ClassTLS:
-		return o.since + d.settle, facts.StopProof
+		return ending{o.since + d.settle, facts.StopProof}
 	case facts.ClassClosed, facts.ClassReset:
 		if d.expectsOther() {
-			return o.since + d.settle, facts.StopProof
+			return ending{o.since + d.settle, facts.StopProof}
 		}
-		return max(o.since, d.sockets, d.processes) + facts.ToMillis(closedStable), facts.StopProof
+		return ending{max(o.since, d.sockets, d.processes, d.worked) + facts.ToMillis(closedStable), facts.StopProof}
 	case facts.ClassHTTP:
 		// A 5xx is what a booting application answers; a redirect or a 404
 		// rarely becomes anything else.
 		if o.answer.Status < 500 {
-			return d.calm(o.since), facts.StopQuiet
+			return ending{d.calm(o.since), facts.StopQuiet}
 		}
 	}
-	return never, ""
+	return ending{at: never}
 }
 
 // expectsOther reports whether the prediction says that the endpoint speaks
@@ -65,10 +65,11 @@ func (d *Decider) changed() facts.Millis {
 }
 
 // calm returns when nothing changed for long enough. A log that never pauses
-// does not put it off for ever.
+// does not put it off for ever; work does: who computes may be booting.
 func (d *Decider) calm(since facts.Millis) facts.Millis {
 	quiet := max(since, d.changed()) + facts.ToMillis(quietStable)
-	return min(quiet, max(since, d.sockets, d.processes)+facts.ToMillis(chattyStable))
+	chatty := max(since, d.sockets, d.processes) + facts.ToMillis(chattyStable)
+	return max(min(quiet, chatty), d.worked+facts.ToMillis(quietStable))
 }
 
 // proved returns when all of a complete prediction was seen, and asked.
@@ -111,11 +112,7 @@ func (d *Decider) seen(l facts.Listen) bool {
 	})
 }
 
-// quiet returns when something that serves elsewhere was left alone for long
-// enough. Where nothing listens, only the window ends the run.
-func (d *Decider) quiet() facts.Millis {
-	if !slices.ContainsFunc(d.open, func(s facts.Socket) bool { return s.Network == "tcp" }) {
-		return never
-	}
-	return d.calm(0)
+// listens reports whether there is any TCP listener.
+func (d *Decider) listens() bool {
+	return slices.ContainsFunc(d.open, func(s facts.Socket) bool { return s.Network == "tcp" })
 }

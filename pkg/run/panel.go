@@ -136,9 +136,9 @@ func (p *panel) Event(e facts.Event) {
 }
 
 // Log tells that the program wrote a line.
-func (p *panel) Log(t facts.Millis) {
+func (p *panel) Log(t facts.Millis, text string) {
 	for _, m := range p.members {
-		m.Log(t)
+		m.Log(t, text)
 	}
 }
 
@@ -184,28 +184,20 @@ func View(r facts.Run, spec Spec, target int) facts.Run {
 	}
 	view := r
 	view.Events, view.Log.Lines = nil, nil
-	lines := slices.Clone(r.Log.Lines)
-	slices.SortStableFunc(lines, func(a, b facts.LogLine) int { return cmp.Compare(a.T, b.T) })
-	for _, e := range r.Events {
-		own, ok := m.sees(e)
-		if !ok {
-			continue
-		}
-		for len(lines) > 0 && lines[0].T <= own.T && !m.over(lines[0].T) {
-			view.Log.Lines = append(view.Log.Lines, lines[0])
-			m.Log(lines[0].T)
-			lines = lines[1:]
-		}
-		if m.over(own.T) {
+	for _, h := range m.history(r) {
+		if m.over(h.t) {
 			break
 		}
-		view.Events = append(view.Events, own)
-		m.Event(own)
-	}
-	for len(lines) > 0 && !m.over(lines[0].T) {
-		view.Log.Lines = append(view.Log.Lines, lines[0])
-		m.Log(lines[0].T)
-		lines = lines[1:]
+		switch {
+		case h.event != nil:
+			view.Events = append(view.Events, *h.event)
+			m.Event(*h.event)
+		case h.line != nil:
+			view.Log.Lines = append(view.Log.Lines, *h.line)
+			m.Log(h.t, h.line.Text)
+		default:
+			m.Work(h.t)
+		}
 	}
 	if m.over(r.Took + 1) {
 		view.Stopped, view.Took = m.stop, m.at
@@ -214,6 +206,31 @@ func View(r facts.Run, spec Spec, target int) facts.Run {
 		}
 	}
 	return view
+}
+
+// happening is one of a run's events, lines or, with neither, beats of work.
+type happening struct {
+	t     facts.Millis
+	event *facts.Event
+	line  *facts.LogLine
+}
+
+// history returns all that the target sees of a run, in order.
+func (m *member) history(r facts.Run) []happening {
+	var all []happening
+	for i := range r.Log.Lines {
+		all = append(all, happening{t: r.Log.Lines[i].T, line: &r.Log.Lines[i]})
+	}
+	for _, e := range r.Events {
+		if own, ok := m.sees(e); ok {
+			all = append(all, happening{t: own.T, event: &own})
+		}
+	}
+	for _, t := range r.Worked {
+		all = append(all, happening{t: t})
+	}
+	slices.SortStableFunc(all, func(a, b happening) int { return cmp.Compare(a.t, b.t) })
+	return all
 }
 
 // over reports whether the target had seen enough before a time.

@@ -48,6 +48,9 @@ func NewRecord(spec Spec, w Watcher) *Record {
 func (r *Record) Event(e facts.Event) {
 	r.panel.Event(e)
 	if e.Kind == facts.EventBeat {
+		if busy(e) {
+			r.run.Worked = append(r.run.Worked, e.T)
+		}
 		return
 	}
 	if e.Kind == facts.EventSurvivor && e.Process != nil {
@@ -79,7 +82,7 @@ func (r *Record) line(t facts.Millis, stream string) {
 	text := bytes.TrimSuffix(r.partial[stream], []byte{'\r'})
 	line := facts.LogLine{T: t, Stream: stream, Text: string(bytes.ToValidUTF8(text, []byte("\uFFFD")))}
 	r.partial[stream] = r.partial[stream][:0]
-	r.Log(t)
+	r.Log(t, line.Text)
 	r.keep(line)
 	if r.watcher != nil {
 		r.watcher.Log(line)

@@ -31,6 +31,9 @@ type Spec struct {
 	// HEALTHCHECK, and what a stop signal does.
 	Brief   bool
 	Wrapped bool // the second run, which proves daemonization
+	// Signs read what the program writes and the commands that it runs; nil:
+	// these do not end a run early.
+	Signs Signs
 	// Expect is the static prediction: when it is complete and all of it was
 	// seen, there is nothing more to wait for.
 	Expect facts.Prediction

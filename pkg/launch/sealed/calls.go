@@ -91,8 +91,28 @@ func (m *machine) operation(hc interp.HandlerContext, args []string) ([]string, 
 		return succeed, nil
 	case opBack:
 		return m.back(hc, id, rest)
+	case opDial:
+		return m.dial(hc, id, rest[0] == "true", rest[1])
 	}
 	return nil, m.giveUp(id)
+}
+
+// dial connects to a server, which only a run can do: it is told as a test.
+func (m *machine) dial(hc interp.HandlerContext, id int, decides bool, to string) ([]string, error) {
+	c := m.command(hc, []string{"test", to})
+	key := hc.Pos.String() + to
+	switch m.repeats[key]++; {
+	case m.repeats[key] > maxRepeats:
+		m.way.Command, m.way.Line, m.way.File = &c, m.sites[id].line, m.script.Name
+		return nil, m.end(launch.WayLoop, "")
+	case m.repeats[key] == 1:
+		m.before(c, m.script.Name, m.sites[id].line)
+	}
+	m.asked = true
+	if decides && !m.succeeds(id) {
+		return []string{"false"}, nil
+	}
+	return succeed, nil
 }
 
 func (m *machine) giveUp(id int) error {

@@ -50,7 +50,7 @@ func (m *machine) sleep(hc interp.HandlerContext, args []string) (string, int, b
 	}
 	key := hc.Pos.String() + "sleep"
 	m.repeats[key]++
-	return "", 0, m.repeats[key] < 24 && !tainted(args[len(args)-1])
+	return "", 0, m.repeats[key] < maxRepeats && !tainted(args[len(args)-1])
 }
 
 // find lists files for the simple forms that entrypoints use; whatever it

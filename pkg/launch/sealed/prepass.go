@@ -20,6 +20,7 @@ const (
 	opSub    = "\uf8ffsub"    // COMMAND…: exec in a subshell
 	opStatus = "\uf8ffstatus" // prints $?
 	opGiveUp = "\uf8ffgiveup" // ID: only a run can tell
+	opDial   = "\uf8ffdial"   // ID WHEN WORD: a connection; with WHEN its status decides
 
 	varCase = "__imglint_case"
 	varLook = "__imglint_look"
@@ -89,6 +90,12 @@ func (p *prepass) stmt(stmt *syntax.Stmt, r role) {
 		r.cond = true
 		r.leave = !r.leave
 	}
+	if to := p.connects(stmt); to != nil {
+		p.word(to)
+		dial := p.callExpr(opDial, p.site(stmt, r), strconv.FormatBool(r.cond))
+		stmt.Cmd, stmt.Redirs = &syntax.CallExpr{Args: append(dial.Args, asWhole(to))}, nil
+		return
+	}
 	for _, redirect := range stmt.Redirs {
 		p.word(redirect.Word)
 		p.word(redirect.Hdoc)
@@ -120,6 +127,17 @@ func (p *prepass) stmt(stmt *syntax.Stmt, r role) {
 	default:
 		p.compound(stmt, r)
 	}
+}
+
+// connects returns where a statement's redirection leads, when that is bash's
+// way to connect to a server. What is said there does not matter.
+func (p *prepass) connects(stmt *syntax.Stmt) *syntax.Word {
+	for _, redirect := range stmt.Redirs {
+		if text := p.text(redirect.Word); strings.Contains(text, "/dev/tcp/") || strings.Contains(text, "/dev/udp/") {
+			return redirect.Word
+		}
+	}
+	return nil
 }
 
 func (p *prepass) compound(stmt *syntax.Stmt, r role) {

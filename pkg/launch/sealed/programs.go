@@ -77,12 +77,15 @@ func (m *machine) instead(hc interp.HandlerContext, args []string) (string, erro
 	return m.unknownProgram(hc, args, pending)
 }
 
+// maxRepeats is how often the same words make a loop that does not end.
+const maxRepeats = 24
+
 // unknownProgram runs, as far as anyone knows, to its end.
 func (m *machine) unknownProgram(hc interp.HandlerContext, args []string, pending int) (string, error) {
 	line := strings.Join(m.spellAll(args), " ")
 	c := m.command(hc, args)
 	key := hc.Pos.String() + line
-	if m.repeats[key]++; m.repeats[key] > 24 {
+	if m.repeats[key]++; m.repeats[key] > maxRepeats {
 		m.way.Command, m.way.Line, m.way.File = &c, int(hc.Pos.Line()), m.script.Name
 		return "", m.end(launch.WayLoop, "")
 	}

@@ -126,13 +126,20 @@ func TestObserveFilesInMemory(t *testing.T) {
 	if !limited {
 		t.Skip("this user may not limit memory")
 	}
-	im := open(t, newRunner(t, func(*Options) {}), facts.Config{}, node{name: "hostile", content: string(program), mode: 0o755})
+	r := newRunner(t, func(*Options) {})
+	im := open(t, r, facts.Config{}, node{name: "hostile", content: string(program), mode: 0o755})
 	spec := runSpec("/hostile", "fill")
 	spec.Limits.Memory = 64 << 20
 	slots <- struct{}{}
 	defer func() { <-slots }()
 	seen, err := im.Observe(t.Context(), spec, nil)
 	var doubt *InconclusiveError
+	if r.copies.Load() { // before Linux 6.6 a user's files are on a disk here, too
+		if err != nil || seen.Exit == nil || seen.Exit.OOM {
+			t.Errorf("on a disk: %v; exit %+v", err, seen.Exit)
+		}
+		return
+	}
 	if !errors.As(err, &doubt) || !strings.Contains(doubt.Why, "were files that it wrote") {
 		t.Errorf("%v; exit %+v", err, seen.Exit)
 	}

@@ -44,6 +44,9 @@ func notAllowed(settings, failed string) error {
 		ways = append(ways, fmt.Sprintf("type `sysctl -w %s=%s` as root", s.name, s.on))
 		return unsupported("%s (%s is %s: %s); %s", s.says, s.name, s.off, failed, either(ways))
 	}
+	if inContainer(containerSigns) {
+		return unsupported("%s%s", failed, containerAdvice)
+	}
 	return unsupported("%s; %s", failed, either(ways))
 }
 
@@ -54,3 +57,21 @@ func either(ways []string) string {
 	}
 	return strings.Join(ways[:last], ", ") + ", or " + ways[last]
 }
+
+// inContainer reports whether any of the files is there that engines leave, or
+// a variable of Kubernetes.
+func inContainer(signs []string) bool {
+	for _, sign := range signs {
+		if _, err := os.Stat(sign); err == nil {
+			return true
+		}
+	}
+	return os.Getenv("KUBERNETES_SERVICE_HOST") != ""
+}
+
+// containerSigns are what Docker and Podman leave in every container.
+var containerSigns = []string{"/.dockerenv", "/run/.containerenv"}
+
+// containerAdvice was tried with Docker's default profiles.
+const containerAdvice = "; imglint runs in a container here: give it an engine (DOCKER_HOST), or start the container with --privileged, or with " +
+	"--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"

@@ -65,6 +65,9 @@ func notAllowedHere(t *testing.T, how string) {
 	} else {
 		armor(t)
 	}
+	if how != "sysctl" && inContainer(containerSigns) {
+		want = "imglint runs in a container here"
+	}
 	im := open(t, newRunner(t, func(*Options) {}), facts.Config{})
 	seen, err := im.Observe(t.Context(), runSpec("/app", "exit", "3"), nil)
 	if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), want) {

@@ -9,20 +9,20 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/imglint/imglint/pkg/run"
 )
-
-// cgroupRoot is where every distribution mounts cgroups.
-const cgroupRoot = "/sys/fs/cgroup"
 
 // cgroup limits one run: one directory of version 2, or one of each controller
 // of version 1. It has none where none can be made.
 type cgroup struct {
 	unified bool
 	dirs    map[string]string // by controller; "" of version 2
-	kills   int               // of which was told already
+	limited map[string]bool   // controllers whose limit is set
+	// outer is the memory.events of the cgroup that this process is in, in
+	// which a run without one of its own is too; "" when it cannot be read.
+	outer      string
+	kills      int // of which was told already
+	outerKills int
 }
 
 // controllers of version 1, with what limits a run.
@@ -30,97 +30,107 @@ var controllers = []string{"memory", "pids", "cpu"}
 
 const cgroupPrefix = "imglint-"
 
-// newCgroup makes what can be made. Limits that cannot be set are missing from
-// what limited returns.
-func newCgroup(l run.Limits) *cgroup {
-	g := &cgroup{dirs: map[string]string{}}
+// newCgroup makes what can be made on this machine.
+func newCgroup(l run.Limits) *cgroup { return findHierarchy().make(l) }
+
+// make makes what can be made. Limits that cannot be set are missing from what
+// limits reports.
+func (h hierarchy) make(l run.Limits) *cgroup {
+	g := &cgroup{unified: h.unified, dirs: map[string]string{}, limited: map[string]bool{}}
 	name := cgroupPrefix + strconv.Itoa(os.Getpid()) + "-" + startTime(os.Getpid()) + "-" + rand.Text()
-	var info unix.Statfs_t
-	if unix.Statfs(cgroupRoot, &info) == nil && info.Type == unix.CGROUP2_SUPER_MAGIC {
-		g.unified = true
-		for _, parent := range delegated() {
-			dir := filepath.Join(parent, name)
-			if os.Mkdir(dir, 0o755) == nil {
-				g.dirs[""] = dir
-				break
-			}
-		}
-	} else {
+	if !h.unified {
 		for _, c := range controllers {
-			dir := filepath.Join(cgroupRoot, c, name)
+			dir := filepath.Join(h.root, c, name)
 			if os.Mkdir(dir, 0o755) == nil {
 				g.dirs[c] = dir
+				g.limit(c, l)
 			}
 		}
+		return g
 	}
-	g.limit(l)
+	for _, parent := range h.delegated() {
+		dir := filepath.Join(parent, name)
+		if os.Mkdir(dir, 0o755) != nil {
+			continue
+		}
+		g.dirs[""] = dir
+		if g.limitAll(l); g.limited["memory"] || l.Memory == 0 {
+			return g
+		}
+		g.drop("")
+	}
+	g.outer = filepath.Join(h.own(), "memory.events")
+	g.outerKills, _ = eventCount(g.outer, "oom_kill")
 	return g
-}
-
-// delegated are the cgroups that may have children with limits: this
-// process's own and those above it that hand the memory controller down.
-func delegated() (dirs []string) {
-	text, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return nil
-	}
-	_, own, _ := strings.Cut(strings.TrimSpace(string(text)), "0::")
-	for dir := filepath.Join(cgroupRoot, own); ; dir = filepath.Dir(dir) {
-		handed, err := os.ReadFile(filepath.Join(dir, "cgroup.subtree_control"))
-		if err == nil && strings.Contains(" "+string(handed), " memory") {
-			dirs = append(dirs, dir)
-		}
-		if len(dir) <= len(cgroupRoot) {
-			return dirs
-		}
-	}
 }
 
 const cpuPeriod = 100_000 // microseconds, the kernel's default
 
-// limit sets the limits; a controller that does not take its own is dropped,
-// as one that limits nothing.
-func (g *cgroup) limit(l run.Limits) {
-	memory, pids := strconv.FormatInt(l.Memory, 10), strconv.FormatInt(l.Pids, 10)
-	quota := strconv.Itoa(int(l.CPUs * cpuPeriod))
-	if g.unified {
-		if dir, ok := g.dirs[""]; ok {
-			g.set(dir, "", l.Memory > 0, "memory.max", memory)
-			_ = os.WriteFile(filepath.Join(dir, "memory.swap.max"), []byte("0"), 0)
-			_ = os.WriteFile(filepath.Join(dir, "pids.max"), []byte(pids), 0)
-			if l.CPUs > 0 {
-				_ = os.WriteFile(filepath.Join(dir, "cpu.max"), []byte(quota+" "+strconv.Itoa(cpuPeriod)), 0)
-			}
-		}
-		return
+func quota(l run.Limits) string { return strconv.Itoa(int(l.CPUs * cpuPeriod)) }
+
+// limit sets the limit of a controller of version 1, which is dropped when it
+// does not take it, as one that limits nothing.
+func (g *cgroup) limit(controller string, l run.Limits) {
+	memory := strconv.FormatInt(l.Memory, 10)
+	switch controller {
+	case "memory":
+		g.set(controller, controller, l.Memory > 0, "memory.limit_in_bytes", memory)
+		_ = writeSetting(filepath.Join(g.dirs[controller], "memory.memsw.limit_in_bytes"), memory) // needs swap accounting
+	case "pids":
+		g.set(controller, controller, l.Pids > 0, "pids.max", strconv.FormatInt(l.Pids, 10))
+	case "cpu":
+		g.set(controller, controller, l.CPUs > 0, "cpu.cfs_quota_us", quota(l))
 	}
-	for c, dir := range g.dirs {
-		switch c {
-		case "memory":
-			g.set(dir, c, l.Memory > 0, "memory.limit_in_bytes", memory)
-			_ = os.WriteFile(filepath.Join(dir, "memory.memsw.limit_in_bytes"), []byte(memory), 0)
-		case "pids":
-			g.set(dir, c, l.Pids > 0, "pids.max", pids)
-		case "cpu":
-			g.set(dir, c, l.CPUs > 0, "cpu.cfs_quota_us", quota)
-		}
+	if !g.limited[controller] {
+		g.drop(controller)
 	}
 }
 
-func (g *cgroup) set(dir, controller string, wanted bool, file, value string) {
-	if wanted && os.WriteFile(filepath.Join(dir, file), []byte(value), 0) == nil {
-		return
+// limitAll sets the limits of version 2.
+func (g *cgroup) limitAll(l run.Limits) {
+	g.set("", "memory", l.Memory > 0, "memory.max", strconv.FormatInt(l.Memory, 10))
+	_ = writeSetting(filepath.Join(g.dirs[""], "memory.swap.max"), "0") // is not there without swap accounting
+	g.set("", "pids", l.Pids > 0, "pids.max", strconv.FormatInt(l.Pids, 10))
+	g.set("", "cpu", l.CPUs > 0, "cpu.max", quota(l)+" "+strconv.Itoa(cpuPeriod))
+}
+
+func (g *cgroup) set(key, controller string, wanted bool, file, value string) {
+	if wanted && writeSetting(filepath.Join(g.dirs[key], file), value) == nil {
+		g.limited[controller] = true
 	}
-	if os.Remove(dir) == nil {
-		delete(g.dirs, controller)
+}
+
+// drop removes a directory in which nothing was yet.
+func (g *cgroup) drop(key string) {
+	if os.Remove(g.dirs[key]) == nil {
+		delete(g.dirs, key)
 	}
+}
+
+// writeSetting writes a file that the kernel made: a controller that was not
+// handed down has none.
+func writeSetting(file, value string) error {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
 }
 
 // limitsMemory reports whether memory is limited.
-func (g *cgroup) limitsMemory() bool {
-	_, one := g.dirs["memory"]
-	_, two := g.dirs[""]
-	return one || two
+func (g *cgroup) limitsMemory() bool { return g.limited["memory"] }
+
+// unlimited says why a limit that was asked for is not set.
+func (g *cgroup) unlimited() string {
+	switch {
+	case os.Geteuid() != 0 && g.unified:
+		return "this user may not make cgroups here (a command that is started with " +
+			"systemd-run --user --scope -p Delegate=yes may, where systemd runs)"
+	case os.Geteuid() != 0:
+		return "this user may not make cgroups"
+	}
+	return "no cgroup that limits it can be made here"
 }
 
 // procs opens the files by which a process enters.
@@ -138,28 +148,80 @@ func (g *cgroup) procs() (files []*os.File, err error) {
 	return files, nil
 }
 
-// killed reports whether the kernel killed something for memory since it was
-// asked last.
-func (g *cgroup) killed() bool {
-	file := filepath.Join(g.dirs["memory"], "memory.oom_control")
-	if g.unified {
-		file = filepath.Join(g.dirs[""], "memory.events")
+// death is what the kernel killed for memory.
+type death int
+
+const (
+	nobodyDied death = iota
+	atLimit          // a process of the run, at its own limit
+	outside          // for want of memory outside of the run: a limit around imglint itself, or the machine's end
+)
+
+// killed tells of what the kernel killed for memory since it was asked last.
+func (g *cgroup) killed() death {
+	kills, hits, err := g.counts()
+	switch {
+	case err != nil:
+		return nobodyDied
+	case kills > g.kills && hits > 0:
+		g.kills = kills
+		return atLimit
+	case kills > g.kills:
+		g.kills = kills
+		return outside
 	}
+	if n, err := eventCount(g.outer, "oom_kill"); g.outer != "" && err == nil && n > g.outerKills {
+		g.outerKills = n
+		return outside
+	}
+	return nobodyDied
+}
+
+// counts reads how many processes of the run were killed, and how often it was
+// at its own limit. The first number counts kills for a limit further up, too.
+func (g *cgroup) counts() (kills, hits int, err error) {
 	if !g.limitsMemory() {
-		return false
+		return 0, 0, nil
 	}
+	if g.unified {
+		events := filepath.Join(g.dirs[""], "memory.events")
+		kills, err1 := eventCount(events, "oom_kill")
+		hits, err2 := eventCount(events, "oom")
+		return kills, hits, errors.Join(err1, err2)
+	}
+	if kills, err = eventCount(filepath.Join(g.dirs["memory"], "memory.oom_control"), "oom_kill"); err != nil {
+		return 0, 0, err
+	}
+	// With swap accounting that limit is met first; some kernels count neither,
+	// but the bytes.
+	if number(filepath.Join(g.dirs["memory"], "memory.max_usage_in_bytes")) >= number(filepath.Join(g.dirs["memory"], "memory.limit_in_bytes")) {
+		hits++
+	}
+	for _, name := range []string{"memory.failcnt", "memory.memsw.failcnt"} {
+		hits += number(filepath.Join(g.dirs["memory"], name))
+	}
+	return kills, hits, nil
+}
+
+// number reads a file of one number, 0 if there is none.
+func number(file string) int {
+	text, _ := os.ReadFile(file)
+	n, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	return n
+}
+
+// eventCount reads a number of a file of names and numbers.
+func eventCount(file, name string) (int, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return false
+		return 0, err
 	}
 	for line := range strings.Lines(string(text)) {
-		count, ok := strings.CutPrefix(line, "oom_kill ")
-		if n, err := strconv.Atoi(strings.TrimSpace(count)); ok && err == nil && n > g.kills {
-			g.kills = n
-			return true
+		if count, ok := strings.CutPrefix(line, name+" "); ok {
+			return strconv.Atoi(strings.TrimSpace(count))
 		}
 	}
-	return false
+	return 0, fmt.Errorf("%s has no %s", file, name)
 }
 
 // files is the memory that files in file systems of memory take.
@@ -171,17 +233,8 @@ func (g *cgroup) files() int64 {
 	if !g.limitsMemory() {
 		return 0
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "memory.stat"))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		if bytes, ok := strings.CutPrefix(line, "shmem "); ok {
-			n, _ := strconv.ParseInt(strings.TrimSpace(bytes), 10, 64) // of the kernel
-			return n
-		}
-	}
-	return 0
+	n, _ := eventCount(filepath.Join(dir, "memory.stat"), "shmem") // of the kernel
+	return int64(n)
 }
 
 // remove removes it; nothing runs in it any more.
@@ -193,38 +246,4 @@ func (g *cgroup) remove() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// sweepCgroups removes those whose makers are gone.
-func sweepCgroups() {
-	parents := delegated()
-	for _, c := range controllers {
-		parents = append(parents, filepath.Join(cgroupRoot, c))
-	}
-	for _, parent := range parents {
-		left, _ := filepath.Glob(filepath.Join(parent, cgroupPrefix+"*"))
-		for _, dir := range left {
-			words := strings.Split(filepath.Base(dir), "-")
-			if len(words) != 4 {
-				continue
-			}
-			if pid, err := strconv.Atoi(words[1]); err == nil && startTime(pid) != words[2] {
-				_ = os.Remove(dir) // another imglint may have done it
-			}
-		}
-	}
-}
-
-// startTime tells processes apart that have the same PID one after the other;
-// "" when there is none.
-func startTime(pid int) string {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return ""
-	}
-	_, rest, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')')+1:]), " ")
-	if fields := strings.Fields(rest); len(fields) > 19 {
-		return fields[19]
-	}
-	return ""
 }

@@ -97,14 +97,16 @@ func listed(changes []cage.Change) string {
 	return strings.Join(words, " and ")
 }
 
-// unlimited notes that a limit was asked for and not set: then a good answer
-// shows nothing.
+// unlimited notes which limits were asked for and not set: without that of
+// memory a good answer shows nothing.
 func (t *target) unlimited(seen *facts.Run, group *cgroup) {
-	asked := t.spec.Limits.Memory
-	if group.limitsMemory() || asked == run.DefaultLimits.Memory {
+	if !group.limited["cpu"] && t.spec.Limits.CPUs > 0 {
+		seen.Blind = append(seen.Blind, fmt.Sprintf("the limit of %v CPUs is not set, because %s", t.spec.Limits.CPUs, group.unlimited()))
+	}
+	if group.limitsMemory() || t.spec.Limits.Memory == run.DefaultLimits.Memory {
 		return
 	}
-	why := fmt.Sprintf("the memory limit of %d MiB is not set, because this user may not make cgroups; run imglint as root or use an engine", asked>>20)
+	why := "the memory limit is not set, because " + group.unlimited()
 	if seen.Stopped != facts.StopAnswered {
 		seen.Blind = append(seen.Blind, why)
 	}

@@ -42,7 +42,7 @@ func (m mapping) owned() bool { return m.kind == same }
 const leastIDs = 65535
 
 func findMapping(oneUser bool) (mapping, error) {
-	privileged, err := hasCapability(unix.CAP_SYS_ADMIN)
+	privileged, err := hasCapabilities(ambient)
 	if err != nil {
 		return mapping{}, err
 	}
@@ -58,13 +58,20 @@ func findMapping(oneUser bool) (mapping, error) {
 	return mapping{kind: alone}, nil
 }
 
-func hasCapability(bit int) (bool, error) {
+// hasCapabilities reports whether this process has all of them: root in an
+// engine's container may have a few.
+func hasCapabilities(bits []uintptr) (bool, error) {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var sets [2]unix.CapUserData
 	if err := unix.Capget(&header, &sets[0]); err != nil {
 		return false, fmt.Errorf("read capabilities: %w", err)
 	}
-	return sets[bit/32].Effective&(1<<(bit%32)) != 0, nil
+	for _, bit := range bits {
+		if sets[bit/32].Effective&(1<<(bit%32)) == 0 {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // subordinates returns the user's ranges in /etc/subuid and /etc/subgid, if
@@ -108,8 +115,8 @@ func subordinate(file, name, id string) (span, bool) {
 	return span{}, false
 }
 
-// ambient are the capabilities in its own namespaces that setting up a
-// container needs, for a user that is not root in it.
+// ambient are the capabilities that setting up a container needs; a user that
+// is not root in it has to be given them in its own namespaces.
 var ambient = []uintptr{
 	unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER, unix.CAP_SETGID, unix.CAP_SETUID, unix.CAP_SETPCAP,
 	unix.CAP_NET_ADMIN, unix.CAP_SYS_CHROOT, unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE,

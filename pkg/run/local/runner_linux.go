@@ -34,7 +34,7 @@ func New(_ context.Context, o Options) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	sweepCgroups()
+	findHierarchy().sweep()
 	_, _ = r.prune(r.keep()) // what cannot be removed is tried again, and told, when an image is closed
 	return r, nil
 }

@@ -36,7 +36,9 @@ type session struct {
 	ends   int       // of streams
 	silent time.Time // when the output ended
 	killed bool      // the kernel killed something for memory
-	files  int64     // the most bytes of memory that files were seen to take
+	// outside: the kernel killed something for memory, and not at the run's limit.
+	outside bool
+	files   int64 // the most bytes of memory that files were seen to take
 }
 
 func (s *session) now() facts.Millis { return facts.ToMillis(time.Since(s.base)) }
@@ -98,9 +100,12 @@ func (s *session) take(c chunk) {
 
 func (s *session) memory() {
 	s.files = max(s.files, s.group.files())
-	if s.group.killed() {
+	switch s.group.killed() {
+	case atLimit:
 		s.killed = true
 		s.record.Event(facts.Event{T: s.now(), Kind: facts.EventOOM})
+	case outside:
+		s.outside = true
 	}
 }
 
@@ -151,9 +156,15 @@ func (s *session) stopped(ctx context.Context, stop facts.Stop) (facts.Run, erro
 // written to the root file system is on an engine's disk and here in memory.
 const manyFiles = 4
 
-// sure returns an error when a process was killed for memory and files that
-// would have been on a disk took much of it.
+// sure returns an error when a process was killed for memory that the run did
+// not need more of than its limit, or when files that would have been on a disk
+// took much of it.
 func (s *session) sure(seen facts.Run) (facts.Run, error) {
+	if s.outside && !s.killed && (seen.Exit == nil || seen.Exit.Code == 128+int(unix.SIGKILL)) {
+		return seen, &InconclusiveError{Run: seen, Why: "the kernel killed a process for want of memory, and not at the limit of this run: " +
+			"the machine has too little, or what imglint itself runs in (the container of a CI job, a systemd unit) may use too little; " +
+			"give it more"}
+	}
 	if !s.killed || s.files < s.target.spec.Limits.Memory/manyFiles {
 		return seen, nil
 	}
