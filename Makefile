@@ -4,7 +4,8 @@
 #   make demo        one failing image, built and checked, from nothing
 #   make test        everything, on real containers; make test-unit: seconds, no Docker
 #   make confirm     every fixture built, run and compared with its hand-written truth;
-#                    make confirm RUNNER=local does so without the engine's running them
+#                    make confirm RUNNER=local does so without the engine's running them,
+#                    RUNNER=user as a user without privileges, once with ranges of users
 #   make conformance 1000 configurations of real servers, compared with what is predicted
 #   make build       ./imglint
 
@@ -48,6 +49,7 @@ tools: axe
 	@missing=; for program in docker-registry python3 tmux zsh fish; do command -v $$program >/dev/null || missing+=" $$program"; done; \
 	for program in chromium google-chrome chromium-browser none; do command -v $$program >/dev/null && break; done; \
 	[ "$$program" != none ] || missing+=" chromium"; \
+	command -v newuidmap >/dev/null || missing+=" uidmap"; \
 	[ -n "$$missing" ] || exit 0; \
 	root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
 	if command -v apt-get >/dev/null && $$root true 2>/dev/null; then \
@@ -82,7 +84,7 @@ RUNNER ?= docker
 confirm: probe
 	fixtures/engine up
 	fixtures/bases/build
-	go test ./pkg/lint -run 'TestConfirm$$' -confirm -runner $(RUNNER) -timeout 30m
+	go test ./pkg/lint $(if $(filter user,$(RUNNER)),-v )-run 'TestConfirm$(if $(filter user,$(RUNNER)),AsUser)$$' -confirm -runner $(RUNNER) -timeout 60m
 
 # Real servers, in every configuration of fixtures/conformance, against what is
 # predicted of them. What was started before is not started again.

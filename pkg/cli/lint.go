@@ -212,6 +212,9 @@ func (s *session) imageStatus(r report.Result, static bool) int {
 	if !static && r.Facts.Run == nil && len(r.Facts.Launch.Argv) > 0 {
 		return ExitUnable // it was to be run and was not
 	}
+	if lint.Doubtful(r) {
+		return ExitUnable
+	}
 	return ExitClean
 }
 

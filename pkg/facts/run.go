@@ -35,6 +35,9 @@ type Run struct {
 	Worked []Millis `json:"-"`
 	// Blind lists what this way of running could not see, for a reader.
 	Blind []string `json:"blind,omitempty"`
+	// Doubt is why a good answer does not show that the image works: what it had
+	// here it does not have elsewhere. "": it does show that.
+	Doubt string `json:"doubt,omitempty"`
 	// Way is how it was watched; "": it was not noted.
 	Way Way `json:"way,omitempty"`
 }

@@ -151,7 +151,7 @@ func sameName(there, typed string) bool {
 }
 
 func notThere(name string, names []string) error {
-	return fmt.Errorf("it holds no %s, but %s", name, strings.Join(names, ", "))
+	return fmt.Errorf("it holds no %s, but %s", name, someOf(names))
 }
 
 func savedNames(images []savedImage) []string {
@@ -171,7 +171,17 @@ func oneOf(names []string) error {
 	if len(names) < 2 {
 		return nil
 	}
-	return fmt.Errorf("it holds %d images (%s): name one, as in FILE:%s", len(names), strings.Join(names, ", "), names[0])
+	return fmt.Errorf("it holds %d images (%s): name one, as in FILE:%s", len(names), someOf(names), names[0])
+}
+
+// mostNames is how many images of an archive a sentence names.
+const mostNames = 8
+
+func someOf(names []string) string {
+	if more := len(names) - mostNames; more > 1 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:mostNames], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 // parseConfig reads an image's config and holds it against the number of its

@@ -286,3 +286,15 @@ func FuzzArchive(f *testing.F) {
 		}
 	})
 }
+
+// TestSomeNames: a sentence about an archive of hundreds of images is one.
+func TestSomeNames(t *testing.T) {
+	t.Parallel()
+	names := strings.Fields(strings.Repeat("web:1 ", 300))
+	if got := notThere("shop", names).Error(); !strings.HasSuffix(got, "web:1, web:1 and 292 more") {
+		t.Error(got)
+	}
+	if got := oneOf(names[:mostNames+1]).Error(); strings.Contains(got, "more") {
+		t.Error(got)
+	}
+}

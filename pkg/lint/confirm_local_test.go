@@ -14,7 +14,9 @@ import (
 	"github.com/imglint/imglint/pkg/run/local"
 )
 
-var runner = flag.String("runner", "docker", "with -confirm: what runs the fixtures: docker, or local for this machine without an engine")
+var archive = flag.String("archive", "", "with -confirm: a file with the fixtures' images, which this user runs without an engine")
+
+var runner = flag.String("runner", "docker", "with -confirm: what runs the fixtures: docker, local for this machine without an engine, or (TestConfirmAsUser) user for that without root")
 
 // slice is what the local runner is held to in every run of the tests: each
 // way a run can go, in images that are quick.
@@ -44,11 +46,22 @@ func TestConfirmLocal(t *testing.T) {
 }
 
 // runners are the one that is tested and, when that is not the one that the
-// facts were recorded with, that one for what it reads of images.
-type runners struct{ tested, reference Source }
+// facts were recorded with, that one for what it reads of images. Where there
+// is no engine, an archive has the images.
+type runners struct {
+	tested, reference Source
+	archive           string
+}
 
 func confirming(t *testing.T, runner string) runners {
 	t.Helper()
+	if *archive != "" {
+		r, err := local.New(t.Context(), local.Options{CacheSize: 16 << 30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return runners{tested: RunHere(FromStorage(nil, Reading{}), r), archive: *archive}
+	}
 	e, err := engine.Connect(t.Context(), engine.Options{Static: runner == "local"})
 	if err != nil {
 		t.Skipf("needs an engine, to build the images: %v", err)
@@ -61,7 +74,7 @@ func confirming(t *testing.T, runner string) runners {
 	if err != nil {
 		t.Skip(err)
 	}
-	return runners{FromEngineHere(e, r, nil), FromEngine(e)}
+	return runners{tested: FromEngineHere(e, r, nil), reference: FromEngine(e)}
 }
 
 // agree compares runs with the recorded ones, and what is read of the image
@@ -81,18 +94,32 @@ func (f fixture) agree(t *testing.T, reference Source, ref string, o Options, se
 	other := c.collect()
 	c.facts, other.Run = other, seen.Run
 	c.guess()
+	if g := other.Prediction.Gunicorn; g != nil && seen.Boot != nil {
+		other.Boot = seen.Boot // what was measured decides too
+		g.FixTimeout = enough(g.FixTimeout, other)
+	}
 	same(t, "launch", other.Launch, seen.Launch)
 	same(t, "prediction", other.Prediction, seen.Prediction)
 	same(t, "history", other.Image.History, seen.Image.History)
-	if slices.ContainsFunc(seen.NotChecked, func(n finding.NotChecked) bool { return strings.HasPrefix(n.Why, "the memory limit is not set") }) {
+	if limitless(seen) {
 		t.Skip("this user may not limit memory, and the fixture is about that")
 	}
 	sameRuns(t, f.recorded(t), seen)
 }
 
+// limitless tells of a run whose memory could not be limited.
+func limitless(seen *facts.Facts) bool {
+	return slices.ContainsFunc(seen.NotChecked, func(n finding.NotChecked) bool {
+		return strings.Contains(n.Why, "the memory limit is not set")
+	})
+}
+
 // inconclusive is why a run without an engine told nothing, which is no
 // difference: then nothing may be claimed of it.
 func inconclusive(r report.Result) string {
+	if Doubtful(r) {
+		return r.Facts.Run.Doubt
+	}
 	for _, n := range r.Facts.NotChecked {
 		if strings.HasPrefix(n.Why, "inconclusive: ") && r.Facts.Run == nil && r.Verdict != finding.Pass {
 			return n.Why

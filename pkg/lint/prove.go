@@ -81,7 +81,7 @@ func newProver(c *check, whole bool) (*prover, bool) {
 	if p.steps = compatible(stepsOf(c.findings, isError)); len(p.steps) > 0 {
 		return p, true
 	}
-	if p.stage = stageOthers; slices.ContainsFunc(c.findings, isError) {
+	if p.stage = stageOthers; c.facts.Run.Doubt != "" || slices.ContainsFunc(c.findings, isError) {
 		return nil, false
 	}
 	return p, p.settleNext()

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -33,26 +34,30 @@ func (p *prover) take(t *check, err error) {
 	}
 	found(t.facts)
 	again := rule.CheckAll(p.Rules, t.facts)
+	if t.facts.Run.Doubt != "" && !slices.ContainsFunc(again, isError) {
+		p.unable(t, errors.New(t.facts.Run.Doubt))
+		return
+	}
 	if p.stage == stageOthers {
 		p.settle(t.facts, again)
 		return
 	}
 	v, _, _ := verdict(t.facts, again, false)
-	errors := slices.DeleteFunc(slices.Clone(again), func(f finding.Finding) bool { return !isError(f) })
+	left := slices.DeleteFunc(slices.Clone(again), func(f finding.Finding) bool { return !isError(f) })
 	switch {
 	case v == finding.Pass && p.stage == stageErrors && p.trials > 1:
 		p.stage = stageAgain
 	case v == finding.Pass:
 		p.passed(t.facts, again)
 	case p.stage == stageAgain:
-		p.halfway(errors)
+		p.halfway(left)
 	default:
-		i := slices.IndexFunc(p.steps, func(s step) bool { return !p.cured(s.finding.Rule, errors) })
+		i := slices.IndexFunc(p.steps, func(s step) bool { return !p.cured(s.finding.Rule, left) })
 		switch {
 		case i >= 0:
-			p.instead(i, errors)
-		case !p.deeper(errors):
-			p.halfway(errors)
+			p.instead(i, left)
+		case !p.deeper(left):
+			p.halfway(left)
 		}
 	}
 }

@@ -16,6 +16,10 @@ func (c *check) result(ref string) report.Result {
 			r.Reason += "; " + text
 		}
 	}
+	if Doubtful(r) {
+		c.notChecked("whether it passes", "%s", c.facts.Run.Doubt)
+		r.NotChecked = c.facts.NotChecked
+	}
 	r.Findings, r.Ignored, r.Unused = c.graded(), c.left, c.unused
 	if c.unseen && c.facts.Run == nil {
 		r.Reason = unseenReason(r.Verdict)
@@ -26,6 +30,15 @@ func (c *check) result(ref string) report.Result {
 	}
 	idle(&r)
 	return r
+}
+
+// Doubtful reports whether a result would be a pass if what was seen did show one.
+func Doubtful(r report.Result) bool {
+	if r.Verdict != finding.Unknown || r.Facts == nil {
+		return false
+	}
+	_, ok := passedBy(r.Facts)
+	return ok && r.Facts.Run.Doubt != ""
 }
 
 // unseenReason is for an image that ran without anything to be seen of it.
@@ -61,6 +74,9 @@ func verdict(f *facts.Facts, findings []finding.Finding, static bool) (finding.V
 	}
 	if !ok || f.Run.Stopped != facts.StopAnswered {
 		return finding.Unknown, basis, "the health check was not answered, and imglint cannot tell why"
+	}
+	if f.Run.Doubt != "" {
+		return finding.Unknown, basis, answeredText(e) + ", which does not show that the release health check will pass"
 	}
 	return finding.Pass, basis, "the release health check will pass: " + answeredText(e)
 }

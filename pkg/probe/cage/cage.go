@@ -34,6 +34,7 @@ const (
 	ControlFD = 3 // the config; its end means that imglint is gone
 	ReportFD  = 4
 	BinaryFD  = 5 // the binary itself, of the keeper only
+	NotifyFD  = 5 // of what enters only: a socket to the keeper, with Pretend
 	CgroupFD  = 6
 )
 
@@ -75,7 +76,8 @@ type Config struct {
 	Nested bool `json:"nested,omitempty"`
 	// Single: one user and one group are mapped.
 	Single bool `json:"single,omitempty"`
-	// Pretend that every change of users and owners works, where none can.
+	// Pretend that every change of users and owners works, where none can. What
+	// was asked for is reported.
 	Pretend bool `json:"pretend,omitempty"`
 	// Strict: the program's user owns every file, so that what root would have
 	// made must not be writable.
@@ -84,6 +86,9 @@ type Config struct {
 	Unified bool   `json:"unified,omitempty"` // cgroups are of version 2
 	Files   uint64 `json:"files,omitempty"`   // the most descriptors of a process
 	Pids    uint64 `json:"pids,omitempty"`    // the most processes of the user
+
+	notify  int  // socket to a keeper that answers what is pretended; 0: none
+	listens bool // it does
 }
 
 // Owner is the owner of one file of the image.
@@ -125,8 +130,8 @@ type Checked struct {
 	TimedOut bool          `json:"timedOut,omitempty"`
 }
 
-// Report is one line on ReportFD. Each is the last one, but for Started and
-// Checked.
+// Report is one line on ReportFD. Each is the last one, but for Started,
+// Change and Checked.
 type Report struct {
 	Started bool `json:"started,omitempty"` // the first process exists
 	// Refused: the image cannot be started so, in the words of an engine.
@@ -136,6 +141,7 @@ type Report struct {
 	// NoOverlay: it failed for want of a usable overlayfs.
 	NoOverlay bool     `json:"noOverlay,omitempty"`
 	Checked   *Checked `json:"checked,omitempty"`
+	Change    *Change  `json:"change,omitempty"` // that was pretended
 	// Ended: the program ended, with a wait status.
 	Ended bool   `json:"ended,omitempty"`
 	Wait  uint32 `json:"wait,omitempty"`

@@ -72,6 +72,10 @@ func arrange(network func(netip.Addr) error) (*Config, error) {
 	if err := json.Unmarshal(text, c); err != nil {
 		return nil, fmt.Errorf("decode config: %w", err)
 	}
+	if c.Pretend {
+		unix.CloseOnExec(NotifyFD)
+		c.notify = NotifyFD
+	}
 	unix.Umask(0)
 	if err := c.surround(network); err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func Keep(self []string) (int, error) {
 		report(Report{Ended: true})
 		return 0, nil
 	}
-	pid, err := enter(self, text, c.Cgroups)
+	pid, err := enter(self, text, c)
 	if err != nil {
 		report(Report{Failed: err.Error()})
 		return exitUsage, err
@@ -69,17 +69,20 @@ func Keep(self []string) (int, error) {
 
 // enter starts the container's first process. The keeper lets go of the
 // program's output, whose end tells that nobody writes to it any more.
-func enter(self []string, config []byte, cgroups int) (pid int, err error) {
+func enter(self []string, config []byte, c Config) (pid int, err error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		return 0, fmt.Errorf("make pipe: %w", err)
 	}
-	closed := ^uintptr(0)
-	files := []uintptr{0, 1, 2, uintptr(pipe[0]), ReportFD, closed}
-	for i := range cgroups {
+	asks, notify, err := listen(c.Pretend)
+	if err != nil {
+		return 0, err
+	}
+	files := []uintptr{0, 1, 2, uintptr(pipe[0]), ReportFD, notify}
+	for i := range c.Cgroups {
 		files = append(files, uintptr(CgroupFD+i))
 	}
-	for i := range cgroups { // a check enters them too
+	for i := range c.Cgroups { // a check enters them too
 		unix.CloseOnExec(CgroupFD + i)
 	}
 	pid, err = syscall.ForkExec("/proc/self/exe", append(self, RoleEnter), &syscall.ProcAttr{
@@ -88,6 +91,10 @@ func enter(self []string, config []byte, cgroups int) (pid int, err error) {
 		Sys:   &syscall.SysProcAttr{Cloneflags: inner, Setsid: true, Pdeathsig: unix.SIGKILL},
 	})
 	unix.Close(pipe[0])
+	if c.Pretend {
+		unix.Close(int(notify))
+		go supervise(asks)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("make namespaces: %w", err)
 	}
@@ -97,6 +104,19 @@ func enter(self []string, config []byte, cgroups int) (pid int, err error) {
 	to := os.NewFile(uintptr(pipe[1]), "config")
 	defer to.Close()
 	return pid, send(to, config)
+}
+
+// listen makes a socket by which the container sends what to supervise.
+func listen(wanted bool) (mine int, theirs uintptr, err error) {
+	const closed = ^uintptr(0)
+	if !wanted {
+		return -1, closed, nil
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, closed, fmt.Errorf("make sockets: %w", err)
+	}
+	return pair[0], uintptr(pair[1]), nil
 }
 
 // report writes one line. When imglint does not read, it is gone.

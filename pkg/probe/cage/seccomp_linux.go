@@ -25,12 +25,6 @@ var forbidden = []uint32{
 	unix.SYS_UNSHARE, unix.SYS_USERFAULTFD, unix.SYS_VHANGUP,
 }
 
-// pretended are the system calls that change users and owners.
-var pretended = []uint32{
-	unix.SYS_FCHOWN, unix.SYS_FCHOWNAT, unix.SYS_SETFSGID, unix.SYS_SETFSUID, unix.SYS_SETGID, unix.SYS_SETGROUPS,
-	unix.SYS_SETREGID, unix.SYS_SETRESGID, unix.SYS_SETRESUID, unix.SYS_SETREUID, unix.SYS_SETUID,
-}
-
 // Where struct seccomp_data has its fields, on little-endian machines.
 const (
 	offsetNumber = 0
@@ -88,7 +82,11 @@ func (c *Config) native() program {
 		p.when(unix.BPF_JGE, x32Bit, refuse(unix.ENOSYS))
 	}
 	if c.Pretend {
-		p.forbid(append(pretended[:len(pretended):len(pretended)], pretendedHere...), refuse(0))
+		action := refuse(0)
+		if c.listens {
+			action = unix.SECCOMP_RET_USER_NOTIF
+		}
+		p.forbid(pretended(), action)
 	}
 	p.forbid(forbidden, refuse(unix.EPERM))
 	p.forbid(forbiddenHere, refuse(unix.EPERM))
@@ -110,9 +108,6 @@ func (c *Config) compat() program {
 	p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, auditCompat, 1, 0)
 	p.answer(refuse(unix.ENOSYS))
 	p.load(offsetNumber)
-	if c.Pretend {
-		p.forbid(pretendedCompat, refuse(0))
-	}
 	p.forbid(forbiddenCompat, refuse(unix.EPERM))
 	p.when(unix.BPF_JEQ, unix.SYS_CLONE3, refuse(unix.ENOSYS)) // one number for all
 	p.clone(cloneCompat)
@@ -127,16 +122,34 @@ func (p *program) clone(number uint32) {
 	p.when(unix.BPF_JSET, namespaces, refuse(unix.EPERM))
 }
 
-// filter installs it for this thread, and what it executes.
+// filter installs it for this thread, and what it executes. Where there is a
+// keeper to ask about changes of users it is asked; where the kernel cannot do
+// that (before 5.0, or in a container that is supervised so itself), such calls
+// fail as they do.
 func (c *Config) filter() error {
 	if auditArch == 0 {
 		return nil
 	}
-	p := c.assemble()
-	program := unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program)))
-	if errno != 0 {
-		return fmt.Errorf("install seccomp filter: %w", errno)
+	c.listens = c.Pretend && c.notify != 0
+	if !c.listens {
+		_, err := install(c.assemble(), 0)
+		return err
 	}
-	return nil
+	listener, err := install(c.assemble(), unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
+	if err != nil {
+		c.Pretend, c.listens = false, false
+		_, err := install(c.assemble(), 0)
+		return err
+	}
+	defer unix.Close(listener)
+	return sendFD(c.notify, listener)
+}
+
+func install(p program, flags uintptr) (int, error) {
+	program := unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
+	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&program)))
+	if errno != 0 {
+		return -1, fmt.Errorf("install seccomp filter: %w", errno)
+	}
+	return int(fd), nil
 }

@@ -14,7 +14,10 @@ var forbiddenHere = []uint32{
 	unix.SYS__SYSCTL, unix.SYS_SYSFS, unix.SYS_USELIB, unix.SYS_USTAT,
 }
 
-var pretendedHere = []uint32{unix.SYS_CHOWN, unix.SYS_LCHOWN}
+var askingsHere = []asking{
+	{unix.SYS_CHOWN, "chown", ChangeOwner, []int{1, 2}},
+	{unix.SYS_LCHOWN, "lchown", ChangeOwner, []int{1, 2}},
+}
 
 // Numbers of i386, from Linux arch/x86/entry/syscalls/syscall_32.tbl, in the
 // order of forbidden and with the older forms of the same calls.
@@ -22,8 +25,4 @@ var forbiddenCompat = []uint32{
 	51, 286, 357, 264, 404, 129, 338, 350, 431, 432, 430, 433, 275, 128, 426, 427, 425, 349, 283, 288, 253, 274, 21,
 	442, 429, 317, 169, 342, 428, 336, 217, 131, 443, 88, 287, 121, 74, 346, 79, 276, 450, 115, 87, 103, 22, 52,
 	310, 374, 111, 25, 127, 130, 101, 110, 167, 149, 135, 86, 62, 113, 166,
-}
-
-var pretendedCompat = []uint32{
-	16, 182, 95, 198, 207, 212, 298, 23, 46, 70, 71, 81, 138, 139, 164, 170, 203, 204, 206, 208, 210, 213, 214, 215, 216,
 }

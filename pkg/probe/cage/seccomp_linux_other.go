@@ -10,4 +10,7 @@ const (
 	cloneCompat = 0
 )
 
-var forbiddenHere, pretendedHere, forbiddenCompat, pretendedCompat []uint32
+var (
+	forbiddenHere, forbiddenCompat []uint32
+	askingsHere                    []asking
+)

@@ -10,11 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
+	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/imglint/imglint/pkg/probe"
 	"github.com/imglint/imglint/pkg/probe/cage"
@@ -37,6 +35,9 @@ type keeper struct {
 	cmd     *exec.Cmd
 	control *os.File
 	pumps   sync.WaitGroup
+
+	mu      sync.Mutex
+	changes []cage.Change // that were pretended
 }
 
 // start starts a container.
@@ -82,8 +83,10 @@ func (r *Runner) start(ctx context.Context, c cage.Config, who identity, group *
 	}
 	if err := k.run(); err != nil {
 		closeAll(ours)
-		return nil, r.explain(err)
+		return nil, explain(err)
 	}
+	closeAll(theirs) // the pumps end when nobody else can write
+	theirs = nil
 	k.pumps.Add(3)
 	go k.pump("stdout", stdout)
 	go k.pump("stderr", stderr)
@@ -120,53 +123,6 @@ func (k *keeper) run() error {
 	}()
 	return <-started
 }
-
-// explain says what a machine does not allow.
-func (r *Runner) explain(err error) error {
-	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EACCES) {
-		return fmt.Errorf("start container: %w", err)
-	}
-	var path *os.PathError // of the binary, which has no name
-	if errors.As(err, &path) {
-		err = path.Err
-	}
-	return unsupported("make namespaces: %w%s", err, hint())
-}
-
-// hint names the usual reason for a refusal.
-func hint() string {
-	for file, advice := range map[string]string{
-		"/proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1",
-		"/proc/sys/kernel/unprivileged_userns_clone":             "0",
-		"/proc/sys/user/max_user_namespaces":                     "0",
-	} {
-		if text, err := os.ReadFile(file); err == nil && strings.TrimSpace(string(text)) == advice {
-			return fmt.Sprintf(" (%s is %s)", file, advice)
-		}
-	}
-	if inContainer(containerSigns) {
-		return containerAdvice
-	}
-	return ""
-}
-
-// inContainer reports whether any of the files is there that engines leave, or
-// a variable of Kubernetes.
-func inContainer(signs []string) bool {
-	for _, sign := range signs {
-		if _, err := os.Stat(sign); err == nil {
-			return true
-		}
-	}
-	return os.Getenv("KUBERNETES_SERVICE_HOST") != ""
-}
-
-// containerSigns are what Docker and Podman leave in every container.
-var containerSigns = []string{"/.dockerenv", "/run/.containerenv"}
-
-// containerAdvice was tried with Docker's default profiles.
-const containerAdvice = "; imglint runs in a container here: give it an engine (DOCKER_HOST), or start the container with --privileged, or with " +
-	"--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
 
 // configure maps the keeper's users and tells it what to start.
 func (r *Runner) configure(ctx context.Context, k *keeper, c cage.Config) error {
@@ -250,12 +206,25 @@ func (k *keeper) read(from *os.File) {
 		if json.Unmarshal(lines.Bytes(), &r) != nil {
 			continue
 		}
+		if r.Change != nil {
+			k.mu.Lock()
+			k.changes = append(k.changes, *r.Change)
+			k.mu.Unlock()
+			continue
+		}
 		select {
 		case k.reports <- r:
 		case <-k.done:
 			return
 		}
 	}
+}
+
+// pretended are the changes of users that did not happen, so far.
+func (k *keeper) pretended() []cage.Change {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.changes)
 }
 
 // stop ends the container and waits until nothing of it is left: when its

@@ -77,6 +77,9 @@ func hasCapabilities(bits []uintptr) (bool, error) {
 // subordinates returns the user's ranges in /etc/subuid and /etc/subgid, if
 // there are any that newuidmap(1) would map.
 func subordinates() (uids, gids span, ok bool) {
+	if set, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err == nil && set == 1 {
+		return uids, gids, false // newuidmap has no privileges then
+	}
 	for _, helper := range []string{"newuidmap", "newgidmap"} {
 		if _, err := exec.LookPath(helper); err != nil {
 			return uids, gids, false
@@ -157,7 +160,7 @@ func assign(ctx context.Context, helper string, pid, own int, s span) error {
 	}
 	text, err := exec.CommandContext(ctx, helper, words...).CombinedOutput()
 	if err != nil {
-		return unsupported("%s %s: %w: %s", helper, strings.Join(words, " "), err, bytes.TrimSpace(text))
+		return notAllowed(sysctls, fmt.Sprintf("%s %s: %v: %s; it takes its ranges from /etc/subuid and /etc/subgid", helper, strings.Join(words, " "), err, bytes.TrimSpace(text)))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -26,7 +27,9 @@ type target struct {
 	who   identity
 	nonce string
 	gains bool // the program may gain privileges
-	root  string
+	// changes of users are those that were pretended.
+	changes []cage.Change
+	root    string
 	// cache and held are the image's, or those for a user that is all there is.
 	cache *layers.Cache
 	held  []*layers.Held
@@ -50,7 +53,8 @@ func (im *Image) Observe(ctx context.Context, spec run.Spec, w run.Watcher) (fac
 		seen, err = facts.Run{}, gone // whatever was seen
 	}
 	if err == nil {
-		err = im.doubt(seen, t.who)
+		seen.Doubt = cmp.Or(unsure(t.changes), seen.Doubt)
+		err = im.doubt(seen, t.who, t.changes)
 	}
 	if err != nil {
 		err = fmt.Errorf("run image %q: %w", im.facts.Ref, err)
@@ -99,7 +103,7 @@ func (t *target) strict(ctx context.Context) (err error) {
 	if !t.alone() {
 		return nil
 	}
-	if t.cache, err = t.cache.As(layers.User{UID: t.who.uid, GID: t.who.gid}); err != nil {
+	if t.cache, err = t.cache.As(layers.User{UID: t.who.uid, GID: t.who.gid, Groups: t.who.groups}); err != nil {
 		return err
 	}
 	t.held, err = hold(ctx, t.cache, t.image.from)
@@ -129,7 +133,6 @@ func (t *target) observe(ctx context.Context, w run.Watcher) (seen facts.Run, er
 		spec.Limits.Memory = 0
 	}
 	record := run.NewRecord(spec, w)
-	t.blind(record, group)
 	record.SetAddress(Address)
 	config, err := t.config(group)
 	if err != nil {
@@ -147,17 +150,10 @@ func (t *target) observe(ctx context.Context, w run.Watcher) (seen facts.Run, er
 	}
 	defer k.stop()
 	s := &session{target: t, keeper: k, record: record, decoder: probe.NewDecoder(t.nonce), group: group, base: k.began}
-	return s.watch(ctx)
-}
-
-// blind notes what this run cannot show.
-func (t *target) blind(record *run.Record, group *cgroup) {
-	if !group.limitsMemory() && t.spec.Limits.Memory != run.DefaultLimits.Memory {
-		record.Blind("the memory limit is not set, because " + group.unlimited())
-	}
-	if !group.limited["cpu"] && t.spec.Limits.CPUs > 0 {
-		record.Blind(fmt.Sprintf("the limit of %v CPUs is not set, because %s", t.spec.Limits.CPUs, group.unlimited()))
-	}
+	seen, err = s.watch(ctx)
+	t.changes = k.pretended()
+	t.unlimited(&seen, group)
+	return seen, err
 }
 
 func (t *target) config(group *cgroup) (cage.Config, error) {

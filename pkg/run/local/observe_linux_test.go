@@ -212,7 +212,11 @@ func TestObserveOutOfMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !limited {
-			t.Skip("this user may not limit memory")
+			seen := observe(t, open(t, r, facts.Config{}), func(s *run.Spec) { s.Limits.Memory = 32 << 20 }, "/app", "serve", ":8000")
+			if !strings.Contains(seen.Doubt, "the memory limit is not set") {
+				t.Errorf("doubt %q, and the limit that was asked for is not set", seen.Doubt)
+			}
+			return
 		}
 		seen := observe(t, open(t, r, facts.Config{}), func(s *run.Spec) { s.Limits.Memory = 32 << 20 }, "/app", "eat")
 		if seen.Exit == nil || !seen.Exit.OOM || seen.Exit.Code != 137 || seen.Exit.Signal != "SIGKILL" || seen.MemoryLimit != 32<<20 {

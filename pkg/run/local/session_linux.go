@@ -120,7 +120,7 @@ func (s *session) ended(ctx context.Context, last cage.Report) (facts.Run, error
 	case last.NoOverlay:
 		return facts.Run{}, fmt.Errorf("%w: %s", errNoOverlay, last.Failed)
 	case last.Failed != "":
-		return facts.Run{}, unsupported("%s%s", last.Failed, hint())
+		return facts.Run{}, notAllowed(sysctls, last.Failed)
 	case ctx.Err() != nil:
 		return s.record.Finish(facts.StopInterrupted, s.now(), nil), context.Cause(ctx)
 	case !last.Ended:

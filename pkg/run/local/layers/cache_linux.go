@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,15 +51,48 @@ func Open(dir string, owned bool, limits Limits) (*Cache, error) {
 }
 
 // User is who a program runs as where every file has one owner.
-type User struct{ UID, GID int }
+type User struct {
+	UID, GID int
+	Groups   []int // more of them
+}
 
-// userForm names the directory of a cache for a user.
-const userForm = "as-%d-%d"
+// userPrefix begins the name of the directory of a cache for a user.
+const userPrefix = "as-"
+
+// maxGroups bounds that name.
+const maxGroups = 16
+
+// name is a part of a file's name: UID-GID+GROUP+GROUP.
+func (u User) name() string {
+	text := fmt.Sprintf("%d-%d", u.UID, u.GID)
+	for _, g := range u.Groups {
+		text += "+" + strconv.Itoa(g)
+	}
+	return text
+}
+
+// parseUser reads what name wrote.
+func parseUser(text string) (u User, ok bool) {
+	words := strings.Split(text, "+")
+	if _, err := fmt.Sscanf(words[0], "%d-%d", &u.UID, &u.GID); err != nil {
+		return u, false
+	}
+	for _, word := range words[1:] {
+		g, err := strconv.Atoi(word)
+		if err != nil {
+			return u, false
+		}
+		u.Groups = append(u.Groups, g)
+	}
+	return u, true
+}
 
 // As is a cache whose files allow their owner what they would allow a user, if
 // they had their own owners.
 func (c *Cache) As(u User) (*Cache, error) {
-	dir := filepath.Join(filepath.Dir(c.dir), fmt.Sprintf(userForm, u.UID, u.GID))
+	u.Groups = slices.Compact(slices.Sorted(slices.Values(u.Groups)))
+	u.Groups = u.Groups[:min(len(u.Groups), maxGroups)]
+	dir := filepath.Join(filepath.Dir(c.dir), userPrefix+u.name())
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make layer cache: %w", err)
 	}
@@ -68,10 +103,10 @@ func (c *Cache) As(u User) (*Cache, error) {
 
 // Users returns the caches that As made.
 func (c *Cache) Users() (all []*Cache, err error) {
-	dirs, err := filepath.Glob(filepath.Join(filepath.Dir(c.dir), "as-*"))
+	dirs, err := filepath.Glob(filepath.Join(filepath.Dir(c.dir), userPrefix+"*"))
 	for _, dir := range dirs {
-		u := User{}
-		if _, err := fmt.Sscanf(filepath.Base(dir), userForm, &u.UID, &u.GID); err != nil {
+		u, ok := parseUser(strings.TrimPrefix(filepath.Base(dir), userPrefix))
+		if !ok {
 			continue
 		}
 		as := *c

@@ -22,7 +22,7 @@ type Entry struct {
 	Bytes  int64
 	Files  int
 	Used   time.Time
-	// For is the user, UID:GID, that the layer's modes were made for, where
+	// For is the user, UID:GID+GROUP, that the layer's modes were made for, where
 	// all files have one owner; "" is everyone.
 	For   string
 	InUse bool

@@ -44,7 +44,7 @@ func (c *Cache) user() string {
 	if c.as == nil {
 		return ""
 	}
-	return fmt.Sprintf("%d:%d", c.as.UID, c.as.GID)
+	return strings.Replace(c.as.name(), "-", ":", 1)
 }
 
 // listAll returns the layers of several caches, the least recently used first.

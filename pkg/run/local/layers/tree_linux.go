@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"time"
 
@@ -250,7 +251,7 @@ func (t tree) mode(h *tar.Header) uint32 {
 	switch {
 	case t.as == nil || h.Uid == t.as.UID:
 		return mode
-	case h.Gid == t.as.GID:
+	case h.Gid == t.as.GID || slices.Contains(t.as.Groups, h.Gid):
 		return mode&^0o700 | mode&0o070<<3
 	}
 	return mode&^0o700 | mode&0o007<<6

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -199,12 +200,12 @@ func TestUnpackAs(t *testing.T) {
 		return tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode, Uid: uid, Gid: gid}
 	}
 	content := pack(t, header("mine", 0o640, 33, 0), header("ours", 0o670, 0, 33), header("theirs", 0o755, 0, 0),
-		header("closed", 0o700, 7, 7), tar.Header{Typeflag: tar.TypeDir, Name: "d", Mode: 0o755})
+		header("group44", 0o640, 0, 44), header("closed", 0o700, 7, 7), tar.Header{Typeflag: tar.TypeDir, Name: "d", Mode: 0o755})
 	into := tempDir(t)
-	if _, err := unpack(bytes.NewReader(content), into, false, &User{33, 33}, DefaultLimits); err != nil {
+	if _, err := unpack(bytes.NewReader(content), into, false, &User{UID: 33, GID: 33, Groups: []int{44}}, DefaultLimits); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"d dr-xr-xr-x", "mine -rw-r-----", "ours -rwxrwx---", "theirs -r-xr-xr-x", "closed ----------"}
+	want := []string{"d dr-xr-xr-x", "mine -rw-r-----", "ours -rwxrwx---", "group44 -r--r-----", "theirs -r-xr-xr-x", "closed ----------"}
 	for _, w := range want {
 		name, mode, _ := strings.Cut(w, " ")
 		if info, err := os.Lstat(filepath.Join(into, name)); err != nil || info.Mode().String() != mode {
@@ -270,4 +271,19 @@ func FuzzUnpack(f *testing.F) {
 			t.Errorf("outside:\n%s", diff)
 		}
 	})
+}
+
+// TestUserName: a cache's directory tells whom it is for.
+func TestUserName(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]User{"1000-100": {UID: 1000, GID: 100}, "0-5+7+44": {UID: 0, GID: 5, Groups: []int{7, 44}}} {
+		if got, ok := parseUser(text); !ok || !reflect.DeepEqual(got, want) || got.name() != text {
+			t.Errorf("%s: %+v, %t, %s", text, got, ok, got.name())
+		}
+	}
+	for _, text := range []string{"", "x-1", "1", "1-1+", "1-1+x"} {
+		if got, ok := parseUser(text); ok {
+			t.Errorf("%q: %+v", text, got)
+		}
+	}
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -55,9 +56,25 @@ func main() {
 		}
 	case "sudo":
 		sudo()
+	case "own": // UID FILE: what comes of giving the file away
+		uid, _ := strconv.Atoi(args[0])
+		fmt.Println(os.Chown(args[1], uid, uid))
+	case "become": // UID PROGRAM ARGS
+		uid, _ := strconv.Atoi(args[0])
+		become(uid, args[1:])
 	case "sleep":
 		time.Sleep(time.Hour)
 	}
+}
+
+// become changes users as gosu does.
+func become(uid int, argv []string) {
+	err := errors.Join(syscall.Setgroups([]int{uid}), syscall.Setgid(uid), syscall.Setuid(uid))
+	if err == nil {
+		err = syscall.Exec(argv[0], argv, os.Environ())
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
 }
 
 func serve(address string) {
