@@ -49,7 +49,7 @@ type runners struct{ tested, reference Source }
 
 func confirming(t *testing.T, runner string) runners {
 	t.Helper()
-	e, err := engine.Connect(t.Context(), engine.Options{Static: runner == "local"})
+	e, err := engine.Connect(t.Context(), engine.Options{Host: *host, Static: runner == "local"})
 	if err != nil {
 		t.Skipf("needs an engine, to build the images: %v", err)
 	}

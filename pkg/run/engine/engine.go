@@ -69,11 +69,12 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := at.dial()
+	var said heard
+	c, err := at.dial(&said)
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{api: &api{client: c, host: at.host}, opts: o, owner: newOwner(), swept: make(chan error, 1),
+	e := &Engine{api: &api{client: c, host: at.host, heard: &said}, opts: o, owner: newOwner(), swept: make(chan error, 1),
 		cells: serial{name: "imglint " + at.host}}
 	if err := e.greet(ctx); err != nil {
 		c.Close()

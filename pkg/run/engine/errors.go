@@ -61,16 +61,21 @@ func Gone(err error) bool { return isKind(err, KindHung) || isKind(err, KindLost
 // explain turns the client's error for an operation into an *Error. What the
 // caller's own context says comes first.
 func explain(ctx, parent context.Context, host string, o op, err error) error {
-	var known *Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &known):
+	}
+	if known := (*Error)(nil); errors.As(err, &known) {
 		return err
-	case parent.Err() != nil:
+	}
+	if parent.Err() != nil {
 		return context.Cause(parent)
+	}
+	if fault := sshFault(host, o, err); fault != nil {
+		return fault
+	}
+	switch {
 	case errors.Is(context.Cause(ctx), errDeadline) || errors.Is(err, context.DeadlineExceeded):
-		return hung(host, string(o), deadlines[o])
+		return hung(host, string(o), patience(host, o))
 	case errors.Is(err, fs.ErrPermission):
 		return &Error{Kind: KindPermission, Host: host, Op: string(o), Err: err,
 			Text: fmt.Sprintf("permission denied on %s: type `sudo usermod -aG docker $USER` and log in again, or run imglint with sudo", host)}

@@ -220,6 +220,7 @@ func (s *session) ended(ctx context.Context, code int) (facts.Run, error) {
 	if err != nil {
 		return facts.Run{}, err
 	}
+	s.limits(state)
 	if state.State != nil && state.State.OOMKilled && !s.killed {
 		s.memory() // the event is lost when the container ends with it
 	}
@@ -270,6 +271,7 @@ func (s *session) stopped(ctx context.Context, stop facts.Stop) (facts.Run, erro
 		return s.ended(ctx, s.code(ctx, state.State))
 	}
 	s.unjoined(false)
+	s.limits(state)
 	seen := s.record.Finish(stop, took, nil)
 	return s.afterwards(ctx, seen)
 }

@@ -119,7 +119,7 @@ func (s *sidecar) retry(ctx context.Context, why error) error {
 	s.conn.Close()
 	s.alone = why
 	err := s.create(ctx, false)
-	s.target.image.discard(ctx, old, roleProbe)
+	s.target.image.discard(ctx, old, roleProbe, nil)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (s *sidecar) close(ctx context.Context) {
 		s.conn.Close()
 	}
 	if s.id != "" {
-		s.target.image.discard(ctx, s.id, roleProbe)
+		s.target.image.discard(ctx, s.id, roleProbe, nil)
 	}
 }
 
