@@ -48,8 +48,16 @@ type cell struct {
 }
 
 // lowPorts is what Docker sets to 0, so that everybody may bind low ports, and
-// what not every platform does.
+// what not every platform does, nor Podman.
 const lowPorts = "net.ipv4.ip_unprivileged_port_start"
+
+// firstFree is the first port that everybody may bind.
+func firstFree(strict bool) string {
+	if strict {
+		return "1024"
+	}
+	return "0"
+}
 
 // noTimeWait is a kernel's (4.10 and newer) limit for closed connections that
 // keep their port for a minute. The next run in a cell must find its port free

@@ -35,7 +35,7 @@ type Image struct {
 // reading only, the cell for its runs is started meanwhile. An image that the
 // engine does not have is ErrNoImage.
 func (e *Engine) Open(ctx context.Context, ref string) (*Image, error) {
-	inspected, err := e.api.inspectImage(ctx, ref)
+	inspected, err := e.inspect(ctx, ref)
 	if err != nil {
 		e.pool.missing()
 	}

@@ -112,8 +112,8 @@ func (t *target) host() *container.HostConfig {
 	if !t.gains {
 		host.SecurityOpt = []string{"no-new-privileges"}
 	}
-	if t.cell == nil && t.strict() && t.way != facts.WayLogs {
-		host.Sysctls = map[string]string{lowPorts: "1024"}
+	if t.cell == nil && t.way != facts.WayLogs && ownNetwork(t.image.engine.opts.Network) {
+		host.Sysctls = map[string]string{lowPorts: firstFree(t.strict())}
 	}
 	return host
 }
