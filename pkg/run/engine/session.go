@@ -192,6 +192,7 @@ func (s *session) take(c chunk) {
 	}
 	log, events := s.split(c)
 	for _, e := range events {
+		s.killed = s.killed || e.Kind == facts.EventOOM
 		s.record.Event(s.place(e, c.at))
 	}
 	s.record.Write(max(0, facts.ToMillis(c.at.Sub(s.base))), c.stream, log)
@@ -230,7 +231,9 @@ func (s *session) ended(ctx context.Context, code int) (facts.Run, error) {
 	if spec := s.target.spec; stop == facts.StopAnswered && len(spec.Also) == 0 {
 		stop = facts.StopExited // it answered, and was gone before anybody could use it
 	}
-	return s.record.Finish(stop, took, exitFacts(took, code, s.killed)), nil
+	exit := exitFacts(took, code, s.killed)
+	exit.Unsaid = code == 137 && !s.killed && s.target.image.engine.podman
+	return s.record.Finish(stop, took, exit), nil
 }
 
 func lastWords(log facts.Log) string {

@@ -153,6 +153,7 @@ func (t *target) argv() ([]string, error) {
 		Endpoint: requests[0].Endpoint,
 		Probe:    requests[0].Probe,
 		Further:  requests[1:],
+		Memory:   t.image.engine.podman,
 	}
 	if t.cell != nil {
 		config.Address = t.cell.address
