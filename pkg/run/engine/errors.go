@@ -89,13 +89,17 @@ func explain(ctx, parent context.Context, host string, o op, err error) error {
 		Text: fmt.Sprintf("lost the engine at %s during %q: %v", host, string(o), err)}
 }
 
+// upgradeRefused are the Docker client's words where an engine answers a wish
+// to attach with an error; what that said is lost.
+const upgradeRefused = "unable to upgrade to tcp, received "
+
 // answered reports whether the error is the engine's own answer, which the
 // client marks with the class of its HTTP status.
 func answered(err error) bool {
 	return cerrdefs.IsNotFound(err) || cerrdefs.IsInvalidArgument(err) || cerrdefs.IsConflict(err) ||
 		cerrdefs.IsInternal(err) || cerrdefs.IsPermissionDenied(err) || cerrdefs.IsUnauthorized(err) ||
 		cerrdefs.IsNotImplemented(err) || cerrdefs.IsUnavailable(err) || cerrdefs.IsNotModified(err) ||
-		strings.Contains(err.Error(), "Error response from daemon")
+		strings.Contains(err.Error(), "Error response from daemon") || strings.Contains(err.Error(), upgradeRefused)
 }
 
 // gone reports whether the object is not there, or on its way out.

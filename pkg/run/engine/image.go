@@ -119,10 +119,14 @@ func (im *Image) discard(ctx context.Context, id, role string, joined *cell) {
 	}
 	gone := make(chan struct{})
 	im.mu.Lock()
+	before := im.leaving
 	im.leaving = gone
 	im.mu.Unlock()
 	im.discards.Go(func() {
 		defer close(gone)
+		if before != nil {
+			<-before // it may have joined this one, which Podman does not remove then
+		}
 		if joined != nil {
 			defer joined.users.Done()
 		}

@@ -113,7 +113,7 @@ func (t *target) observe(ctx context.Context, w run.Watcher) (seen facts.Run, er
 	}
 	s, err := t.prepare(ctx, id, record)
 	if err != nil {
-		return facts.Run{}, err
+		return refused(record, err)
 	}
 	defer s.release()
 	if err := im.vacant(ctx); err != nil {

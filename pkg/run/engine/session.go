@@ -77,12 +77,25 @@ func (t *target) prepare(ctx context.Context, id string, record *run.Record) (_ 
 	}
 	s.closers = append(s.closers, stop)
 	conn, err := api.attach(ctx, id, false)
+	if isKind(err, KindRefused) {
+		err = t.reason(ctx, id, err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, conn.Close, func() { close(s.done) })
 	go s.pump(conn, "stdout")
 	return s, nil
+}
+
+// reason asks for the words of a refusal to attach, which the client loses.
+// Podman makes the container ready when it is attached to, and refuses what
+// Docker refuses when it is started.
+func (t *target) reason(ctx context.Context, id string, refused error) error {
+	if err := t.start(ctx, id); err != nil {
+		return err
+	}
+	return refused
 }
 
 // release ends everything that prepare began.
