@@ -101,6 +101,9 @@ func (e *Engine) greet(ctx context.Context) error {
 		return &Error{Kind: KindConfig, Host: e.api.host,
 			Text: fmt.Sprintf("the engine at %s runs %s containers: switch it to Linux containers", e.api.host, ping.OSType)}
 	}
+	if err := e.api.modern(); err != nil {
+		return err
+	}
 	v, err := e.api.version(ctx)
 	e.podman = isPodman(v)
 	if !e.opts.Static {
