@@ -88,16 +88,6 @@ func (t *target) prepare(ctx context.Context, id string, record *run.Record) (_ 
 	return s, nil
 }
 
-// reason asks for the words of a refusal to attach, which the client loses.
-// Podman makes the container ready when it is attached to, and refuses what
-// Docker refuses when it is started.
-func (t *target) reason(ctx context.Context, id string, refused error) error {
-	if err := t.start(ctx, id); err != nil {
-		return err
-	}
-	return refused
-}
-
 // release ends everything that prepare began.
 func (s *session) release() {
 	for _, stop := range slices.Backward(s.closers) {

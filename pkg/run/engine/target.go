@@ -191,3 +191,13 @@ func mergeEnv(lists ...[]string) []string {
 	}
 	return merged
 }
+
+// reason asks for the words of a refusal to attach, which the client loses.
+// Podman makes the container ready when it is attached to, and refuses what
+// Docker refuses when it is started.
+func (t *target) reason(ctx context.Context, id string, refused error) error {
+	if err := t.start(ctx, id); err != nil {
+		return err
+	}
+	return refused
+}
