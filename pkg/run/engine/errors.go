@@ -79,6 +79,9 @@ func explain(ctx, parent context.Context, host string, o op, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return &Error{Kind: KindPermission, Host: host, Op: string(o), Err: err,
 			Text: fmt.Sprintf("permission denied on %s: type `sudo usermod -aG docker $USER` and log in again, or run imglint with sudo", host)}
+	case o == "ping" && tlsFault(err):
+		return &Error{Kind: KindNoEngine, Host: host, Op: string(o), Err: err,
+			Text: fmt.Sprintf("the engine at %s and imglint do not agree on TLS: look at DOCKER_TLS_VERIFY, DOCKER_CERT_PATH or the docker context (%s)", host, sentence(err))}
 	case o == "ping" && client.IsErrConnectionFailed(err):
 		return &Error{Kind: KindNoEngine, Host: host, Op: string(o), Err: err,
 			Text: fmt.Sprintf("no container engine answers at %s: start Docker, or point DOCKER_HOST or a docker context at one that runs", host)}
@@ -87,6 +90,13 @@ func explain(ctx, parent context.Context, host string, o op, err error) error {
 	}
 	return &Error{Kind: KindLost, Host: host, Op: string(o), Err: err,
 		Text: fmt.Sprintf("lost the engine at %s during %q: %v", host, string(o), err)}
+}
+
+// tlsFault reports whether a connection failed for its certificates, or for the
+// want of them.
+func tlsFault(err error) bool {
+	return client.IsErrConnectionFailed(err) && slices.ContainsFunc([]string{"x509:", "tls:", "TLS", "HTTPS", "bad certificate"},
+		func(words string) bool { return strings.Contains(err.Error(), words) })
 }
 
 // upgradeRefused are the Docker client's words where an engine answers a wish
