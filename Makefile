@@ -44,12 +44,15 @@ demo: build
 
 # What tests use beside Docker; they skip what they cannot try. Chromium takes
 # 24 s here (340 MB on disk); nothing smaller in Debian 12 draws the HTML report.
+# Podman takes 7 s (90 MB). An ssh server is not installed: one of a machine's own
+# would listen after the next start; tests use it where there is one.
 .PHONY: tools
 tools: axe
 	@missing=; for program in docker-registry python3 tmux zsh fish; do command -v $$program >/dev/null || missing+=" $$program"; done; \
 	for program in chromium google-chrome chromium-browser none; do command -v $$program >/dev/null && break; done; \
 	[ "$$program" != none ] || missing+=" chromium"; \
 	command -v newuidmap >/dev/null || missing+=" uidmap"; \
+	command -v podman >/dev/null || missing+=" podman netavark runc"; \
 	[ -n "$$missing" ] || exit 0; \
 	root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
 	if command -v apt-get >/dev/null && $$root true 2>/dev/null; then \

@@ -78,6 +78,9 @@ func exitMeaning(p *rule.Pass) []finding.Evidence {
 			text = "gunicorn's code 4 means that the application object was not found in the module"
 		}
 	}
+	if p.Run.Exit.Unsaid {
+		text = fmt.Sprintf("SIGKILL: the kernel, at the memory limit of %s, or something else killed the program; this engine does not say which", size(p.Run.MemoryLimit))
+	}
 	if why := workDone(p); why.says != "" {
 		text = why.says
 	}

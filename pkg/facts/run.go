@@ -213,6 +213,8 @@ type Exit struct {
 	Code   int    `json:"code"`
 	Signal string `json:"signal,omitempty"` // "SIGKILL"; Code is then 128 + its number
 	OOM    bool   `json:"oom,omitempty"`    // killed by the memory limit
+	// Unsaid: whether it was killed by the memory limit is not known.
+	Unsaid bool `json:"unsaid,omitempty"`
 	// Refused is the engine's own words when it would not start the container at all.
 	Refused string `json:"refused,omitempty"`
 }

@@ -62,7 +62,7 @@ func confirming(t *testing.T, runner string) runners {
 		}
 		return runners{tested: RunHere(FromStorage(nil, Reading{}), r), archive: *archive}
 	}
-	e, err := engine.Connect(t.Context(), engine.Options{Static: runner == "local"})
+	e, err := engine.Connect(t.Context(), engine.Options{Host: *host, Static: runner == "local"})
 	if err != nil {
 		t.Skipf("needs an engine, to build the images: %v", err)
 	}

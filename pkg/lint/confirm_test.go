@@ -61,6 +61,9 @@ func closeEngine(t *testing.T, e *engine.Engine) {
 
 func (f fixture) confirm(t *testing.T, under runners) {
 	ref := f.image(t, under)
+	if *host != "" {
+		takeOver(t, ref)
+	}
 	o := f.options(t)
 	img, err := under.tested.Open(t.Context(), ref)
 	if err != nil {
@@ -150,6 +153,22 @@ func (f fixture) build(t *testing.T) string {
 		t.Fatalf("build %s: %v\n%s", f.name, err, out)
 	}
 	return ref
+}
+
+// takeOver gives an image to the engine of -host.
+func takeOver(t *testing.T, ref string) {
+	t.Helper()
+	id := func(args ...string) string {
+		out, _ := exec.Command("docker", append(args, "image", "inspect", "--format", "{{.Id}}", ref)...).Output() // none where it is not
+		return strings.TrimPrefix(strings.TrimSpace(string(out)), "sha256:")
+	}
+	if id() == id("--host", *host) {
+		return
+	}
+	const pipe = `set -o pipefail; docker save "$0" | docker --host "$1" load --quiet`
+	if out, err := exec.Command("bash", "-c", pipe, ref, *host).CombinedOutput(); err != nil {
+		t.Fatalf("load %s at %s: %v\n%s", ref, *host, err, out)
+	}
 }
 
 func (f fixture) record(t *testing.T, seen *facts.Facts) {

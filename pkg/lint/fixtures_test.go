@@ -30,6 +30,7 @@ import (
 var (
 	confirm = flag.Bool("confirm", false, "build every fixture, run it and compare it with what was recorded")
 	update  = flag.Bool("update", false, "with -confirm: record what was seen; without: rewrite the output sections")
+	host    = flag.String("host", "", "with -confirm: another engine that runs the fixtures and takes the images over, as unix:///run/podman/podman.sock")
 	only    = flag.String("only", "", "with -confirm: only the fixtures whose name contains this")
 )
 

@@ -35,6 +35,11 @@ func observe() (int, error) {
 	if program == 1 {
 		o.tasks = append(o.tasks, &task{run: (&signals{observer: o, pid: program}).poll})
 	}
+	if cfg.Memory {
+		if m := newMemory(o, oomCounters); m != nil {
+			o.tasks = append(o.tasks, &task{run: m.poll})
+		}
+	}
 	// When the program ends in a container, the kernel ends everything in it.
 	line := []int{lineFD}
 	for unix.Getppid() == program {

@@ -45,6 +45,8 @@ type Config struct {
 	// Further are requests that are made besides, when one run serves several
 	// platforms; an answer's Request counts from 1 here.
 	Further []Request `json:"further,omitempty"`
+	// Memory: tell of processes that the kernel kills for memory.
+	Memory bool `json:"memory,omitempty"`
 	// SurvivorsFor bounds how long survivors are watched, in a wrapped run.
 	SurvivorsFor facts.Millis `json:"survivorsFor,omitempty"`
 }

@@ -27,7 +27,7 @@ func (t *textWriter) trail(f *facts.Facts, cost *facts.Cost) {
 	if f.Run == nil {
 		return
 	}
-	if way := wayText(f.Run.Way); way != "" {
+	if way := wayText(f.Run); way != "" {
 		t.detail("seen", way)
 	}
 	t.detail("boot", chart(f.Run)) // its letters stand before the marks below
@@ -60,10 +60,16 @@ func (t *textWriter) detail(label, text string) {
 	t.line("  %s %s", t.style.paint(dim, fmt.Sprintf("%-6s", label)), clean(text))
 }
 
+// isolated is the address of a run on a network without a way out.
+const isolated = "198.18.0.2"
+
 // wayText says how a run was watched, "" when that was not noted.
-func wayText(w facts.Way) string {
-	switch w {
+func wayText(r *facts.Run) string {
+	switch r.Way {
 	case facts.WayCell:
+		if r.Address != isolated {
+			return "from inside, from the first instant, on the network that was named"
+		}
 		return "from inside, from the first instant, on a network without a way out"
 	case facts.WayAlone:
 		return "from inside, from the first instant, on a network of the engine"

@@ -51,6 +51,7 @@ var deadlines = map[op]time.Duration{
 type api struct {
 	client *client.Client
 	host   string
+	heard  *heard
 	// hung holds what the engine did not answer in time: it is then asked
 	// whether it lives before anything else, so that one that hangs for ever
 	// costs each further operation the deadline of a ping and not its own.
@@ -63,10 +64,10 @@ func call[T any](ctx context.Context, a *api, o op, run func(context.Context, *c
 		var none T
 		return none, err
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, deadlines[o], errDeadline)
+	limited, cancel := context.WithTimeoutCause(ctx, patience(a.host, o), errDeadline)
 	defer cancel()
 	v, err := run(limited, a.client)
-	return v, a.note(explain(limited, ctx, a.host, o, err))
+	return v, a.note(explain(limited, ctx, a.host, o, a.heard.add(err)))
 }
 
 // stream begins an operation whose answer goes on for long: the deadline is
@@ -78,13 +79,13 @@ func stream[T any](ctx context.Context, a *api, o op, run func(context.Context, 
 	}
 	lasting, cancel := context.WithCancelCause(ctx)
 	stop := func() { cancel(nil) }
-	timer := time.AfterFunc(deadlines[o], func() { cancel(errDeadline) })
+	timer := time.AfterFunc(patience(a.host, o), func() { cancel(errDeadline) })
 	defer timer.Stop()
 	v, err := run(lasting, a.client)
 	if err != nil {
 		defer stop()
 	}
-	return v, stop, a.note(explain(lasting, ctx, a.host, o, err))
+	return v, stop, a.note(explain(lasting, ctx, a.host, o, a.heard.add(err)))
 }
 
 func (a *api) ping(ctx context.Context) (types.Ping, error) {
@@ -94,12 +95,6 @@ func (a *api) ping(ctx context.Context) (types.Ping, error) {
 			c.NegotiateAPIVersionPing(p)
 		}
 		return p, err
-	})
-}
-
-func (a *api) version(ctx context.Context) (types.Version, error) {
-	return call(ctx, a, "version", func(ctx context.Context, c *client.Client) (types.Version, error) {
-		return c.ServerVersion(ctx)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/mount"
@@ -32,6 +33,10 @@ type cell struct {
 	beside *cell         // of a reader, whose network and probe it takes; nil: it has its own
 	begun  chan struct{} // closed when begin has ended
 	cancel context.CancelFunc
+	// users are the containers that take its network and probe: Podman refuses
+	// to remove what others depend on, and a volume stays when it is in use.
+	users sync.WaitGroup
+	left  func() // of a reader: it does not use its cell any more
 
 	// Set by begin.
 	id      string
@@ -43,8 +48,16 @@ type cell struct {
 }
 
 // lowPorts is what Docker sets to 0, so that everybody may bind low ports, and
-// what not every platform does.
+// what not every platform does, nor Podman.
 const lowPorts = "net.ipv4.ip_unprivileged_port_start"
+
+// firstFree is the first port that everybody may bind.
+func firstFree(strict bool) string {
+	if strict {
+		return "1024"
+	}
+	return "0"
+}
 
 // noTimeWait is a kernel's (4.10 and newer) limit for closed connections that
 // keep their port for a minute. The next run in a cell must find its port free
@@ -59,7 +72,8 @@ func (e *Engine) newCell(ctx context.Context, image string, strict bool) *cell {
 
 // newReader starts a reader of an image in the background.
 func (e *Engine) newReader(ctx context.Context, image string, beside *cell) *cell {
-	return (&cell{engine: e, image: image, beside: beside}).starting(ctx)
+	beside.users.Add(1)
+	return (&cell{engine: e, image: image, beside: beside, left: sync.OnceFunc(beside.users.Done)}).starting(ctx)
 }
 
 func (c *cell) starting(ctx context.Context) *cell {
@@ -169,6 +183,9 @@ func (c *cell) start(ctx context.Context) error {
 }
 
 func (c *cell) close(ctx context.Context) error {
+	if c.left != nil {
+		defer c.left()
+	}
 	c.cancel()
 	<-c.begun
 	return c.remove(ctx)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
@@ -55,13 +56,16 @@ func (c *cell) config() (*container.Config, *container.HostConfig, error) {
 	}
 	argv, err := probeArgv(probe.RoleCell, network)
 	config.Entrypoint = argv
-	if c.beside == nil {
-		host.Sysctls = map[string]string{noTimeWait: "0"}
-		if c.strict {
-			host.Sysctls[lowPorts] = "1024"
-		}
+	if c.beside == nil && ownNetwork(e.opts.Network) {
+		host.Sysctls = map[string]string{noTimeWait: "0", lowPorts: firstFree(c.strict)}
 	}
 	return config, host, err
+}
+
+// ownNetwork reports whether a container on the network has a network namespace
+// of its own, whose settings it may choose.
+func ownNetwork(network string) bool {
+	return network != "host" && !strings.HasPrefix(network, "container:")
 }
 
 func noHealthcheck() *container.HealthConfig {

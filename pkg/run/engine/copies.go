@@ -150,6 +150,7 @@ func (c *copies) fetch(p string) *copied {
 	}
 	found := &copied{entry: tarEntry(header), target: target}
 	found.name = path.Base(p)
+	found.ownerless = c.engine.podman // which writes root's numbers into every file that it copies
 	if header.Typeflag == tar.TypeReg {
 		found.head, found.err = io.ReadAll(io.LimitReader(r, copyPrefix))
 		found.more = header.Size > copyPrefix
@@ -261,6 +262,9 @@ func (c *copies) readdir(p string) ([]*entry, error) {
 	defer body.Close()
 	limited := &io.LimitedReader{R: body, N: copyBudget}
 	entries, err := children(tar.NewReader(limited))
+	for _, e := range entries {
+		e.ownerless = c.engine.podman
+	}
 	if err == nil && limited.N <= 0 {
 		// The cut may fall between two entries, which looks like the end.
 		err = notExamined(errors.New("the directory is too large to list"))

@@ -45,6 +45,8 @@ type Engine struct {
 	opts  Options
 	owner owner
 	arch  string
+	// podman: it is Podman that answers.
+	podman bool
 	// embedded: the probe is imglint's own.
 	embedded bool
 	probe    func() ([]byte, error) // as a tar, made once
@@ -69,11 +71,12 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := at.dial()
+	var said heard
+	c, err := at.dial(&said)
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{api: &api{client: c, host: at.host}, opts: o, owner: newOwner(), swept: make(chan error, 1),
+	e := &Engine{api: &api{client: c, host: at.host, heard: &said}, opts: o, owner: newOwner(), swept: make(chan error, 1),
 		cells: serial{name: "imglint " + at.host}}
 	if err := e.greet(ctx); err != nil {
 		c.Close()
@@ -88,8 +91,7 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
-// greet negotiates the API and learns what the engine is. What only a run
-// needs is not asked for when images are only read.
+// greet negotiates the API and learns what the engine is.
 func (e *Engine) greet(ctx context.Context) error {
 	ping, err := e.api.ping(ctx)
 	if err != nil {
@@ -99,11 +101,14 @@ func (e *Engine) greet(ctx context.Context) error {
 		return &Error{Kind: KindConfig, Host: e.api.host,
 			Text: fmt.Sprintf("the engine at %s runs %s containers: switch it to Linux containers", e.api.host, ping.OSType)}
 	}
-	if e.opts.Static {
-		return nil
+	if err := e.api.modern(); err != nil {
+		return err
 	}
 	v, err := e.api.version(ctx)
-	e.arch = v.Arch
+	e.podman = isPodman(v)
+	if !e.opts.Static {
+		e.arch = v.Arch
+	}
 	return err
 }
 

@@ -61,19 +61,27 @@ func Gone(err error) bool { return isKind(err, KindHung) || isKind(err, KindLost
 // explain turns the client's error for an operation into an *Error. What the
 // caller's own context says comes first.
 func explain(ctx, parent context.Context, host string, o op, err error) error {
-	var known *Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &known):
+	}
+	if known := (*Error)(nil); errors.As(err, &known) {
 		return err
-	case parent.Err() != nil:
+	}
+	if parent.Err() != nil {
 		return context.Cause(parent)
+	}
+	if fault := sshFault(host, o, err); fault != nil {
+		return fault
+	}
+	switch {
 	case errors.Is(context.Cause(ctx), errDeadline) || errors.Is(err, context.DeadlineExceeded):
-		return hung(host, string(o), deadlines[o])
+		return hung(host, string(o), patience(host, o))
 	case errors.Is(err, fs.ErrPermission):
 		return &Error{Kind: KindPermission, Host: host, Op: string(o), Err: err,
 			Text: fmt.Sprintf("permission denied on %s: type `sudo usermod -aG docker $USER` and log in again, or run imglint with sudo", host)}
+	case o == "ping" && tlsFault(err):
+		return &Error{Kind: KindNoEngine, Host: host, Op: string(o), Err: err,
+			Text: fmt.Sprintf("the engine at %s and imglint do not agree on TLS: look at DOCKER_TLS_VERIFY, DOCKER_CERT_PATH or the docker context (%s)", host, sentence(err))}
 	case o == "ping" && client.IsErrConnectionFailed(err):
 		return &Error{Kind: KindNoEngine, Host: host, Op: string(o), Err: err,
 			Text: fmt.Sprintf("no container engine answers at %s: start Docker, or point DOCKER_HOST or a docker context at one that runs", host)}
@@ -84,13 +92,24 @@ func explain(ctx, parent context.Context, host string, o op, err error) error {
 		Text: fmt.Sprintf("lost the engine at %s during %q: %v", host, string(o), err)}
 }
 
+// tlsFault reports whether a connection failed for its certificates, or for the
+// want of them.
+func tlsFault(err error) bool {
+	return client.IsErrConnectionFailed(err) && slices.ContainsFunc([]string{"x509:", "tls:", "TLS", "HTTPS", "bad certificate"},
+		func(words string) bool { return strings.Contains(err.Error(), words) })
+}
+
+// upgradeRefused are the Docker client's words where an engine answers a wish
+// to attach with an error; what that said is lost.
+const upgradeRefused = "unable to upgrade to tcp, received "
+
 // answered reports whether the error is the engine's own answer, which the
 // client marks with the class of its HTTP status.
 func answered(err error) bool {
 	return cerrdefs.IsNotFound(err) || cerrdefs.IsInvalidArgument(err) || cerrdefs.IsConflict(err) ||
 		cerrdefs.IsInternal(err) || cerrdefs.IsPermissionDenied(err) || cerrdefs.IsUnauthorized(err) ||
 		cerrdefs.IsNotImplemented(err) || cerrdefs.IsUnavailable(err) || cerrdefs.IsNotModified(err) ||
-		strings.Contains(err.Error(), "Error response from daemon")
+		strings.Contains(err.Error(), "Error response from daemon") || strings.Contains(err.Error(), upgradeRefused)
 }
 
 // gone reports whether the object is not there, or on its way out.

@@ -40,6 +40,8 @@ type entry struct {
 	uid  int
 	gid  int
 	link string // raw target of a symbolic link, when it came along
+	// ownerless: whose it is was not told.
+	ownerless bool
 }
 
 func (e *entry) Name() string               { return e.name }
@@ -48,7 +50,21 @@ func (e *entry) Mode() fs.FileMode          { return e.mode }
 func (e *entry) Type() fs.FileMode          { return e.mode.Type() }
 func (e *entry) ModTime() time.Time         { return e.time }
 func (e *entry) IsDir() bool                { return e.mode.IsDir() }
-func (e *entry) Info() (fs.FileInfo, error) { return e, nil }
+func (e *entry) Info() (fs.FileInfo, error) { return e.shown(), nil }
+
+// shown is the entry with an owner only where that is known.
+func (e *entry) shown() fs.FileInfo {
+	if e.ownerless {
+		return ownerless{e}
+	}
+	return e
+}
+
+// ownerless is a file's description without its owner.
+type ownerless struct{ fs.FileInfo }
+
+// Sys returns nil.
+func (ownerless) Sys() any { return nil }
 
 // Owner returns the numbers of the file's user and group.
 func (e *entry) Owner() (uid, gid int) { return e.uid, e.gid }
@@ -81,11 +97,18 @@ func ask[T any](op, name string, question func(path string) (T, error)) (T, erro
 }
 
 func (t tree) Stat(name string) (fs.FileInfo, error) {
-	return ask("stat", name, func(p string) (fs.FileInfo, error) { return t.source().stat(p, true) })
+	return ask("stat", name, func(p string) (fs.FileInfo, error) { return show(t.source().stat(p, true)) })
 }
 
 func (t tree) Lstat(name string) (fs.FileInfo, error) {
-	return ask("lstat", name, func(p string) (fs.FileInfo, error) { return t.source().stat(p, false) })
+	return ask("lstat", name, func(p string) (fs.FileInfo, error) { return show(t.source().stat(p, false)) })
+}
+
+func show(e *entry, err error) (fs.FileInfo, error) {
+	if err != nil {
+		return nil, err
+	}
+	return e.shown(), nil
 }
 
 func (t tree) ReadLink(name string) (string, error) {
@@ -146,7 +169,7 @@ type file struct {
 	offset  int
 }
 
-func (f *file) Stat() (fs.FileInfo, error) { return f.info, nil }
+func (f *file) Stat() (fs.FileInfo, error) { return f.info.shown(), nil }
 func (f *file) Close() error               { return nil }
 
 // firstRead holds the head of any program or script; each further read takes

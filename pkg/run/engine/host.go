@@ -145,9 +145,10 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// dial makes a client for the address; it does not connect yet.
-func (at address) dial() (*client.Client, error) {
-	way, err := at.way()
+// dial makes a client for the address; it does not connect yet. What ssh says
+// on the way is heard.
+func (at address) dial(h *heard) (*client.Client, error) {
+	way, err := at.way(h)
 	if err == nil {
 		var c *client.Client
 		c, err = client.NewClientWithOpts(append(way,
@@ -162,7 +163,7 @@ func (at address) dial() (*client.Client, error) {
 
 // way returns the options that lead to the engine: for ssh:// through the
 // ssh command, as docker does.
-func (at address) way() ([]client.Opt, error) {
+func (at address) way(h *heard) ([]client.Opt, error) {
 	helper, err := connhelper.GetConnectionHelper(at.host)
 	if err != nil {
 		return nil, err
@@ -170,10 +171,11 @@ func (at address) way() ([]client.Opt, error) {
 	if helper == nil {
 		return at.security()
 	}
+	dial := h.listen(helper.Dialer)
 	return []client.Opt{
-		client.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: helper.Dialer}}),
+		client.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: dial}}),
 		client.WithHost(helper.Host),
-		client.WithDialContext(helper.Dialer),
+		client.WithDialContext(dial),
 	}, nil
 }
 

@@ -111,12 +111,12 @@ func TestResolve(t *testing.T) {
 func TestDialRefusesWhatIsNoAddress(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"nonsense", "ssh://host/with/path?x=1"} {
-		if _, err := (address{host: host}).dial(); !isKind(err, KindConfig) {
+		if _, err := (address{host: host}).dial(new(heard)); !isKind(err, KindConfig) {
 			t.Errorf("dial %q: %v, want an error of configuration", host, err)
 		}
 	}
 	for _, host := range []string{"unix:///x.sock", "tcp://h:2375", "ssh://me@h"} {
-		c, err := (address{host: host}).dial()
+		c, err := (address{host: host}).dial(new(heard))
 		if err != nil {
 			t.Errorf("dial %q: %v", host, err)
 			continue

@@ -35,7 +35,7 @@ type Image struct {
 // reading only, the cell for its runs is started meanwhile. An image that the
 // engine does not have is ErrNoImage.
 func (e *Engine) Open(ctx context.Context, ref string) (*Image, error) {
-	inspected, err := e.api.inspectImage(ctx, ref)
+	inspected, err := e.inspect(ctx, ref)
 	if err != nil {
 		e.pool.missing()
 	}
@@ -111,14 +111,25 @@ func (im *Image) Close(ctx context.Context) error {
 }
 
 // discard removes a run's container in the background; the next run waits
-// for it, because the two would share a network.
-func (im *Image) discard(ctx context.Context, id, role string) {
+// for it, because the two would share a network. The cell is the one that it
+// joined, if any.
+func (im *Image) discard(ctx context.Context, id, role string, joined *cell) {
+	if joined != nil {
+		joined.users.Add(1)
+	}
 	gone := make(chan struct{})
 	im.mu.Lock()
+	before := im.leaving
 	im.leaving = gone
 	im.mu.Unlock()
 	im.discards.Go(func() {
 		defer close(gone)
+		if before != nil {
+			<-before // it may have joined this one, which Podman does not remove then
+		}
+		if joined != nil {
+			defer joined.users.Done()
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupPatience)
 		defer cancel()
 		if err := im.engine.remove(ctx, id, role); err != nil {

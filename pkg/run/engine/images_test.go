@@ -103,7 +103,7 @@ func outlasting(t testing.TB) *client.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := at.dial()
+	c, err := at.dial(new(heard))
 	if err != nil {
 		t.Fatal(err)
 	}

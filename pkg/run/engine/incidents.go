@@ -3,12 +3,15 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
 
 	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/run"
 )
 
 // incident takes what the engine tells of the container.
@@ -26,6 +29,21 @@ func (s *session) incident(m events.Message) {
 func (s *session) memory() {
 	s.killed = true
 	s.record.Event(facts.Event{T: s.now(), Kind: facts.EventOOM})
+}
+
+// limits says which limits that the user asked for the engine has left out, as
+// a rootless Podman does where its user may not make cgroups.
+func (s *session) limits(c container.InspectResponse) {
+	if c.ContainerJSONBase == nil || c.HostConfig == nil {
+		return
+	}
+	asked := s.target.spec.Limits
+	if asked.Memory != run.DefaultLimits.Memory && c.HostConfig.Memory == 0 {
+		s.record.Blind(fmt.Sprintf(blindLimit, "memory"))
+	}
+	if asked.CPUs > 0 && c.HostConfig.NanoCPUs == 0 {
+		s.record.Blind(fmt.Sprintf(blindLimit, "CPU"))
+	}
 }
 
 // newsPatience is how long the engine may take to tell why a container was

@@ -106,14 +106,14 @@ func (t *target) observe(ctx context.Context, w run.Watcher) (seen facts.Run, er
 	defer func() { t.executed = t.executed || record.Executed() }()
 	id, err := t.create(ctx)
 	if id != "" {
-		defer im.discard(ctx, id, t.role())
+		defer im.discard(ctx, id, t.role(), t.cell)
 	}
 	if err != nil {
 		return refused(record, err)
 	}
 	s, err := t.prepare(ctx, id, record)
 	if err != nil {
-		return facts.Run{}, err
+		return refused(record, err)
 	}
 	defer s.release()
 	if err := im.vacant(ctx); err != nil {

@@ -138,12 +138,15 @@ func (p *pool) lend(ctx context.Context, im *Image, strict bool) (*cell, error) 
 	}
 }
 
-// drop forgets a cell and removes it in the background.
+// drop forgets a cell and removes it in the background, after those who use it.
 func (p *pool) drop(ctx context.Context, c *cell) {
 	p.mu.Lock()
 	p.cells = slices.DeleteFunc(p.cells, func(l *lent) bool { return l.cell == c })
 	p.mu.Unlock()
-	p.engine.discard(ctx, c.close)
+	p.engine.discards.Go(func() {
+		c.users.Wait()
+		p.engine.discard(ctx, c.close)
+	})
 }
 
 // giveBack ends what is lent to an image. Callers hold the lock.
@@ -177,6 +180,6 @@ func (p *pool) drain(ctx context.Context) {
 	p.cells = nil
 	p.mu.Unlock()
 	for _, l := range all {
-		p.engine.discard(ctx, l.cell.close)
+		p.drop(ctx, l.cell)
 	}
 }

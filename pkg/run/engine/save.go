@@ -26,7 +26,7 @@ type Stored struct {
 
 // Stored describes an image. One that the engine does not have is ErrNoImage.
 func (e *Engine) Stored(ctx context.Context, ref string) (Stored, error) {
-	in, err := e.api.inspectImage(ctx, ref)
+	in, err := e.inspect(ctx, ref)
 	if isKind(err, KindRefused) && cerrdefs.IsNotFound(err) {
 		return Stored{}, fmt.Errorf("find image %q: %w", ref, ErrNoImage)
 	}

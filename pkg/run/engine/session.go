@@ -77,6 +77,9 @@ func (t *target) prepare(ctx context.Context, id string, record *run.Record) (_ 
 	}
 	s.closers = append(s.closers, stop)
 	conn, err := api.attach(ctx, id, false)
+	if isKind(err, KindRefused) {
+		err = t.reason(ctx, id, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -192,6 +195,7 @@ func (s *session) take(c chunk) {
 	}
 	log, events := s.split(c)
 	for _, e := range events {
+		s.killed = s.killed || e.Kind == facts.EventOOM
 		s.record.Event(s.place(e, c.at))
 	}
 	s.record.Write(max(0, facts.ToMillis(c.at.Sub(s.base))), c.stream, log)
@@ -220,6 +224,7 @@ func (s *session) ended(ctx context.Context, code int) (facts.Run, error) {
 	if err != nil {
 		return facts.Run{}, err
 	}
+	s.limits(state)
 	if state.State != nil && state.State.OOMKilled && !s.killed {
 		s.memory() // the event is lost when the container ends with it
 	}
@@ -229,7 +234,9 @@ func (s *session) ended(ctx context.Context, code int) (facts.Run, error) {
 	if spec := s.target.spec; stop == facts.StopAnswered && len(spec.Also) == 0 {
 		stop = facts.StopExited // it answered, and was gone before anybody could use it
 	}
-	return s.record.Finish(stop, took, exitFacts(took, code, s.killed)), nil
+	exit := exitFacts(took, code, s.killed)
+	exit.Unsaid = code == 137 && !s.killed && s.target.image.engine.podman
+	return s.record.Finish(stop, took, exit), nil
 }
 
 func lastWords(log facts.Log) string {
@@ -270,6 +277,7 @@ func (s *session) stopped(ctx context.Context, stop facts.Stop) (facts.Run, erro
 		return s.ended(ctx, s.code(ctx, state.State))
 	}
 	s.unjoined(false)
+	s.limits(state)
 	seen := s.record.Finish(stop, took, nil)
 	return s.afterwards(ctx, seen)
 }

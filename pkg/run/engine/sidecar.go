@@ -50,7 +50,7 @@ func (t *target) newSidecar(ctx context.Context, id string) (*sidecar, error) {
 	return s, nil
 }
 
-// create makes its container and attaches to it.
+// create makes its container.
 func (s *sidecar) create(ctx context.Context, processes bool) error {
 	e := s.target.image.engine
 	image, err := e.sidecarImage(ctx)
@@ -76,13 +76,18 @@ func (s *sidecar) create(ctx context.Context, processes bool) error {
 		// To tell whose sockets there are, and to look what root's processes do.
 		host.CapAdd = []string{"SYS_PTRACE", "DAC_READ_SEARCH"}
 	}
-	id, err := e.api.create(ctx, config, host)
-	if err != nil {
+	s.id, err = e.api.create(ctx, config, host)
+	return err
+}
+
+// join attaches and starts. The target has to run for that: Podman joins its
+// namespaces when the sidecar is attached to.
+func (s *sidecar) join(ctx context.Context) (err error) {
+	api := s.target.image.engine.api
+	if s.conn, err = api.attach(ctx, s.id, false); err != nil {
 		return err
 	}
-	s.id = id
-	s.conn, err = e.api.attach(ctx, id, false)
-	return err
+	return api.start(ctx, s.id)
 }
 
 // argv is what follows the image's ENTRYPOINT.
@@ -102,7 +107,7 @@ func (s *sidecar) argv() ([]string, error) {
 func (s *sidecar) start(ctx context.Context, begun time.Time, read func(types.HijackedResponse, string)) {
 	s.begun = begun
 	s.joining.Go(func() {
-		err := s.target.image.engine.api.start(ctx, s.id)
+		err := s.join(ctx)
 		if isKind(err, KindRefused) && s.alone == nil {
 			err = s.retry(ctx, err)
 		}
@@ -116,14 +121,16 @@ func (s *sidecar) start(ctx context.Context, begun time.Time, read func(types.Hi
 // retry joins the network alone.
 func (s *sidecar) retry(ctx context.Context, why error) error {
 	old := s.id
-	s.conn.Close()
-	s.alone = why
+	if s.conn.Conn != nil {
+		s.conn.Close()
+	}
+	s.conn, s.alone = types.HijackedResponse{}, why
 	err := s.create(ctx, false)
-	s.target.image.discard(ctx, old, roleProbe)
+	s.target.image.discard(ctx, old, roleProbe, nil)
 	if err != nil {
 		return err
 	}
-	return s.target.image.engine.api.start(ctx, s.id)
+	return s.join(ctx)
 }
 
 // close removes the sidecar.
@@ -133,7 +140,7 @@ func (s *sidecar) close(ctx context.Context) {
 		s.conn.Close()
 	}
 	if s.id != "" {
-		s.target.image.discard(ctx, s.id, roleProbe)
+		s.target.image.discard(ctx, s.id, roleProbe, nil)
 	}
 }
 

@@ -127,7 +127,7 @@ func TestEngineThatStopsAnswering(t *testing.T) {
 		t.Run(string(o.name), func(t *testing.T) {
 			t.Parallel()
 			start := time.Now()
-			a := &api{client: e.api.client, host: e.api.host} // which has not seen it hang yet
+			a := &api{client: e.api.client, host: e.api.host, heard: e.api.heard} // which has not seen it hang yet
 			err := o.run(t.Context(), a)
 			var hung *Error
 			if !errors.As(err, &hung) || hung.Kind != KindHung || hung.Op != string(o.name) {

@@ -112,8 +112,8 @@ func (t *target) host() *container.HostConfig {
 	if !t.gains {
 		host.SecurityOpt = []string{"no-new-privileges"}
 	}
-	if t.cell == nil && t.strict() && t.way != facts.WayLogs {
-		host.Sysctls = map[string]string{lowPorts: "1024"}
+	if t.cell == nil && t.way != facts.WayLogs && ownNetwork(t.image.engine.opts.Network) {
+		host.Sysctls = map[string]string{lowPorts: firstFree(t.strict())}
 	}
 	return host
 }
@@ -153,6 +153,7 @@ func (t *target) argv() ([]string, error) {
 		Endpoint: requests[0].Endpoint,
 		Probe:    requests[0].Probe,
 		Further:  requests[1:],
+		Memory:   t.image.engine.podman,
 	}
 	if t.cell != nil {
 		config.Address = t.cell.address
@@ -189,4 +190,14 @@ func mergeEnv(lists ...[]string) []string {
 		merged = append(merged, kv)
 	}
 	return merged
+}
+
+// reason asks for the words of a refusal to attach, which the client loses.
+// Podman makes the container ready when it is attached to, and refuses what
+// Docker refuses when it is started.
+func (t *target) reason(ctx context.Context, id string, refused error) error {
+	if err := t.start(ctx, id); err != nil {
+		return err
+	}
+	return refused
 }

@@ -20,6 +20,7 @@ const (
 	blindLogs     = "only its log and its end were seen, because the engine lets no probe near it (%v): whether it listens and answers was not seen"
 	blindTooShort = "it ended before the probe beside it saw anything: only its log and its end were seen"
 	blindJoin     = "only its log and its end were seen, because the probe could not join it (%v): whether it listens and answers was not seen"
+	blindLimit    = "the %s limit that was asked for did not hold, because the engine does not set it"
 	blindWrapped  = "the engine does not let the probe start it: %v"
 )
 

@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/imglint/imglint/pkg/facts"
+)
+
+// aged is the engine behind one that offers an API of a version at most.
+func aged(t *testing.T, version string) string {
+	t.Helper()
+	upstream, path := socketPath(t), filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "engine"})
+	proxy.FlushInterval = -1
+	proxy.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", upstream)
+	}}
+	proxy.ModifyResponse = func(r *http.Response) error {
+		r.Header.Set("Api-Version", version)
+		return nil
+	}
+	server := &http.Server{Handler: proxy}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { server.Close() })
+	return "unix://" + path
+}
+
+// TestOldVersions: with an API before 1.30 every image seemed to end at once.
+func TestOldVersions(t *testing.T) {
+	connect(t, static) // skips without an engine
+	for _, tt := range []struct{ offered, asked, fault string }{
+		{offered: "1.24", fault: "speaks API version 1.24, and imglint needs 1.30"},
+		{offered: "", fault: "speaks API version 1.24, and imglint needs 1.30"},
+		{offered: "1.29", fault: "speaks API version 1.29, and imglint needs 1.30"},
+		{asked: "1.24", fault: `DOCKER_API_VERSION asks for API version "1.24"`},
+		{asked: "nonsense", fault: `DOCKER_API_VERSION asks for API version "nonsense"`},
+		{asked: "1.99", fault: `does not take API version "1.99", for which DOCKER_API_VERSION asks`},
+		{offered: "1.30"},
+		{asked: "1.30"},
+		{asked: "1.40"},
+	} {
+		t.Run("offered "+tt.offered+" asked "+tt.asked, func(t *testing.T) {
+			t.Setenv("DOCKER_API_VERSION", tt.asked)
+			var o Options
+			if tt.asked == "" {
+				o.Host = aged(t, tt.offered)
+			}
+			if tt.fault != "" {
+				_, err := Connect(t.Context(), o)
+				if !isKind(err, KindConfig) || !strings.Contains(err.Error(), tt.fault) {
+					t.Errorf("error %v, want %q", err, tt.fault)
+				}
+				return
+			}
+			e := connect(t, func(other *Options) { other.Host = o.Host })
+			ref := makeImage(t, e, nil)
+			if seen := observe(t, e, ref, nil, "/app", "serve", ":8000"); seen.Stopped != facts.StopAnswered {
+				t.Errorf("a good image: stopped %q", seen.Stopped)
+			}
+			if seen := observe(t, e, ref, nil, "/app", "exit", "3", "no"); seen.Exit == nil || seen.Exit.Code != 3 {
+				t.Errorf("one that ends: exit %+v", seen.Exit)
+			}
+		})
+	}
+}
