@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -176,15 +175,17 @@ func plainName(argv []string) string {
 // withVariables puts the values of variables into a shell's text; those that
 // are not known stay.
 func withVariables(text string, env []string) string {
-	return os.Expand(strings.NewReplacer(`"`, "", "'", "").Replace(text), func(name string) string {
+	return shellVariable.ReplaceAllStringFunc(strings.NewReplacer(`"`, "", "'", "").Replace(text), func(expansion string) string {
 		for _, kv := range env {
-			if key, value, _ := strings.Cut(kv, "="); key == name {
+			if key, value, _ := strings.Cut(kv, "="); key == strings.Trim(expansion, "${}") {
 				return value
 			}
 		}
-		return "$" + name
+		return expansion
 	})
 }
+
+var shellVariable = regexp.MustCompile(`\$\w+|\$\{\w+\}`)
 
 // started reports whether the command that a launch comes to in the end was
 // seen to run, or there is nothing before it.
@@ -201,9 +202,13 @@ func started(p *rule.Pass) bool {
 	return false
 }
 
+// Signs tell, while an image runs, what the rules will make of what it writes
+// and of the commands that it runs.
+type Signs struct{}
+
 // Awaits reports whether a command waits for a service outside of its container:
 // one that asks for it, or, where what runs first is known to, one that sleeps.
-func Awaits(argv []string, l *facts.Launch) bool {
+func (Signs) Awaits(argv []string, l *facts.Launch) bool {
 	if _, ok := awaited(argv); ok {
 		return true
 	}
@@ -213,14 +218,14 @@ func Awaits(argv []string, l *facts.Launch) bool {
 
 // Unreachable reports whether a line of the log says that another service
 // cannot be reached.
-func Unreachable(line string) bool {
+func (Signs) Unreachable(line string) bool {
 	_, ok := mentioned(patterns().Dependency, []facts.LogLine{{Text: line}})
 	return ok
 }
 
 // KillsBooting reports whether a line of the log says that a server has killed
 // a worker that was still booting.
-func KillsBooting(line string, p *facts.Prediction) bool {
+func (Signs) KillsBooting(line string, p *facts.Prediction) bool {
 	if strings.Contains(line, "WORKER TIMEOUT") {
 		return p.Gunicorn != nil && p.Gunicorn.KillsBooting == facts.Yes
 	}

@@ -64,7 +64,7 @@ func TestAwaited(t *testing.T) {
 		if s := strings.TrimSpace(got.host + " " + got.port); s != strings.TrimSpace(want) || ok != (want != "") {
 			t.Errorf("%s: got %q, %v, want %q", command, s, ok, want)
 		}
-		if Awaits(strings.Fields(command), &facts.Launch{}) != (want != "") {
+		if (Signs{}).Awaits(strings.Fields(command), &facts.Launch{}) != (want != "") {
 			t.Errorf("%s: Awaits says otherwise", command)
 		}
 	}
@@ -86,7 +86,7 @@ func TestKillsBooting(t *testing.T) {
 		{"[7] ! Terminating timed out worker (worker failed to check in within 60 seconds): 12", &facts.Prediction{}, false},
 	}
 	for _, tt := range tests {
-		if got := KillsBooting(tt.line, tt.p); got != tt.want {
+		if got := (Signs{}).KillsBooting(tt.line, tt.p); got != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.line, got, tt.want)
 		}
 	}

@@ -20,7 +20,7 @@ import (
 func (f *flags) options(getenv func(string) string) (lint.Options, finding.Severity, error) {
 	o := lint.Options{
 		Static: f.static, Prove: !f.noProve, Volumes: f.volumes, Network: f.network, User: f.user,
-		Rules: rules.All, Ignore: map[string]bool{}, Limits: run.DefaultLimits,
+		Rules: rules.All, Signs: rules.Signs{}, Ignore: map[string]bool{}, Limits: run.DefaultLimits,
 		Overrides: platform.Overrides{Port: f.port, Path: f.path, Strict: f.strict, BootWindow: f.window},
 	}
 	failOn, err := finding.ParseSeverity(f.failOn)

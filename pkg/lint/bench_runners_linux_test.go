@@ -229,7 +229,7 @@ func benchOptions(b *testing.B) Options {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return Options{Platform: p, Limits: run.DefaultLimits, Rules: rules.All}
+	return Options{Platform: p, Limits: run.DefaultLimits, Rules: rules.All, Signs: rules.Signs{}}
 }
 
 // verdicts takes one sample of each kind of image with each runner.

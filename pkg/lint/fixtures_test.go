@@ -83,7 +83,7 @@ func (f fixture) set(name, text string) {
 // options reads the fixture's args, the few that fixtures use.
 func (f fixture) options(t *testing.T) Options {
 	t.Helper()
-	o := Options{Rules: rules.All, Limits: run.DefaultLimits, Prove: true}
+	o := Options{Rules: rules.All, Signs: rules.Signs{}, Limits: run.DefaultLimits, Prove: true}
 	args, _ := f.section("args")
 	set := flag.NewFlagSet(f.name, flag.ContinueOnError)
 	name := set.String("platform", "aptible", "")

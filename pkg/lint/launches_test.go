@@ -304,7 +304,7 @@ func TestLaunches(t *testing.T) {
 	cases := launchCases(t)
 	for _, c := range cases {
 		image, files := c.image(t)
-		o := Options{Rules: rules.All, Platform: p, Static: true, Interpreter: sealed.Here{}}
+		o := Options{Rules: rules.All, Signs: rules.Signs{}, Platform: p, Static: true, Interpreter: sealed.Here{}}
 		f := collect(image, files, o)
 		got := claimed(f)
 		truth := c.stays()

@@ -71,6 +71,7 @@ type Options struct {
 	NotRun string
 	Prove  bool
 	Rules  []*rule.Rule
+	Signs  Signs // may be nil
 	// Interpreter decides entrypoint scripts that reading does not; may be nil.
 	Interpreter launch.Interpreter
 

@@ -113,7 +113,7 @@ func (c *check) spec(f *facts.Facts) run.Spec {
 		Limits:   c.Limits,
 		Settle:   run.MinSettle,
 		Expect:   f.Prediction,
-		Signs:    signs{waits: c.Network == "", facts: f},
+		Signs:    c.signs(f),
 		Brief:    c.brief && !c.thorough,
 		Files:    c.replaced,
 	}

@@ -361,7 +361,7 @@ func TestLostRunSaysWhy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &Linter{Sources: []Source{lostRun{newToy(func(map[string]string) int { return 0 })}}, Options: Options{Platform: p, Rules: rules.All, Limits: run.DefaultLimits}}
+	l := &Linter{Sources: []Source{lostRun{newToy(func(map[string]string) int { return 0 })}}, Options: Options{Platform: p, Rules: rules.All, Signs: rules.Signs{}, Limits: run.DefaultLimits}}
 	r := l.Lint(t.Context(), "toy", quiet{})
 	if len(r.NotChecked) == 0 || !strings.Contains(r.NotChecked[0].Why, "fell silent") || r.Facts.Run != nil {
 		t.Errorf("not checked %+v, a run %v", r.NotChecked, r.Facts.Run)

@@ -104,7 +104,7 @@ func measure(t testing.TB) costs {
 		t.Fatal(err)
 	}
 	child := sealed.Child{Program: program}
-	o := Options{Rules: rules.All, Platform: p, Static: true, Interpreter: child}
+	o := Options{Rules: rules.All, Signs: rules.Signs{}, Platform: p, Static: true, Interpreter: child}
 	all := subjects(t)
 	var c costs
 	var each []time.Duration
