@@ -92,3 +92,37 @@ func boot(run *facts.Run) []Mark {
 	slices.SortStableFunc(marks, func(a, b Mark) int { return cmp.Compare(a.At, b.At) })
 	return marks
 }
+
+// mostAlike is how many processes with the same command have a mark each.
+const mostAlike = 3
+
+// folded makes one mark of a command that is started again and again, as by a
+// script that waits.
+func folded(marks []Mark) []Mark {
+	command := func(m Mark) string {
+		if m.What != string(facts.EventProcess) {
+			return ""
+		}
+		_, after, _ := strings.Cut(strings.TrimPrefix(m.Text, "pid "), " ")
+		return after
+	}
+	times, last := map[string]int{}, map[string]float64{}
+	for _, m := range marks {
+		times[command(m)]++
+		last[command(m)] = m.At
+	}
+	told := map[string]bool{"": true}
+	var kept []Mark
+	for _, m := range marks {
+		c := command(m)
+		if c != "" && times[c] > mostAlike {
+			if told[c] {
+				continue
+			}
+			m.Text += fmt.Sprintf(", and %d times more until %.1fs", times[c]-1, last[c])
+		}
+		told[c] = true
+		kept = append(kept, m)
+	}
+	return kept
+}

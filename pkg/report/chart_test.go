@@ -56,3 +56,22 @@ func TestBoot(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestFolded: a command that a script starts again and again is told once.
+func TestFolded(t *testing.T) {
+	t.Parallel()
+	marks := []Mark{
+		{What: "exec", Text: "sh /start.sh"}, {What: "process", Text: "pid 1 sh /start.sh"},
+		{At: 0.1, What: "process", Text: "pid 16 sleep 1"}, {At: 1.1, What: "process", Text: "pid 18 sleep 1"},
+		{At: 1.2, What: "process", Text: "pid 19 worker"}, {At: 2.1, What: "process", Text: "pid 20 sleep 1"},
+		{At: 2.2, What: "process", Text: "pid 21 worker"}, {At: 3.1, What: "process", Text: "pid 22 sleep 1"},
+	}
+	var got []string
+	for _, m := range folded(marks) {
+		got = append(got, m.Text)
+	}
+	want := []string{"sh /start.sh", "pid 1 sh /start.sh", "pid 16 sleep 1, and 3 times more until 3.1s", "pid 19 worker", "pid 21 worker"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("marks (-want +got):\n%s", diff)
+	}
+}

@@ -31,7 +31,7 @@ func (t *textWriter) trail(f *facts.Facts, cost *facts.Cost) {
 		t.detail("seen", way)
 	}
 	t.detail("boot", chart(f.Run)) // its letters stand before the marks below
-	for _, mark := range boot(f.Run) {
+	for _, mark := range folded(boot(f.Run)) {
 		text := mark.Text
 		if mark.What == markLog {
 			text = "log: " + text
