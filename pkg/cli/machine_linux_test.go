@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 // an engine: processes and their namespaces, mounts, control groups, files.
 type machine struct {
 	temp, cache string // directories of the test's own
+	mu          sync.Mutex
 	cmds        []*exec.Cmd
 	before      census
 }
@@ -50,6 +52,8 @@ func (m *machine) imglint(t *testing.T, args ...string) (*exec.Cmd, *strings.Bui
 	cmd.Env = append(cmd.Env, "XDG_CACHE_HOME="+m.cache)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.cmds = append(m.cmds, cmd)
 	return cmd, &out
 }
