@@ -2,16 +2,12 @@ package cli
 
 import (
 	"bytes"
-	"context"
-	"io"
-	"net"
-	"net/http"
-	"net/http/httputil"
-	"net/url"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/imglint/imglint/pkg/run/engine/enginetest"
 )
 
 const engineSocket = "/var/run/docker.sock"
@@ -23,35 +19,9 @@ func refusing(t *testing.T, texts ...string) string {
 	if _, err := os.Stat(engineSocket); err != nil {
 		t.Skipf("needs the engine's socket: %v", err)
 	}
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "engine"})
-	proxy.FlushInterval = -1
-	proxy.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", engineSocket)
-	}}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var body []byte
-		if strings.HasSuffix(r.URL.Path, "/containers/create") {
-			body, _ = io.ReadAll(r.Body)
-			r.Body = io.NopCloser(bytes.NewReader(body))
-		}
-		for _, text := range texts {
-			if bytes.Contains(body, []byte(text)) {
-				w.Header().Set("Content-Type", "application/json")
-				w.WriteHeader(http.StatusForbidden)
-				_, _ = io.WriteString(w, `{"message":"authorization denied by plugin test"}`)
-				return
-			}
-		}
-		proxy.ServeHTTP(w, r)
-	})}
-	go func() { _ = server.Serve(l) }()
-	t.Cleanup(func() { server.Close() })
-	return "unix://" + path
+	return enginetest.Refusing(t, engineSocket, func(q enginetest.Request) bool {
+		return slices.ContainsFunc(texts, func(text string) bool { return bytes.Contains(q.Body, []byte(text)) })
+	})
 }
 
 // TestVerdictsOfEveryWay: whatever the engine refuses, a verdict is right or

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -132,13 +134,40 @@ func (c *Config) dev(r root) error {
 // sys shows the machine where that is allowed. Programs look there for sizes
 // and go on without.
 func (c *Config) sys(r root) {
-	if r.mountAt("sysfs", "/sys", plain|unix.MS_RDONLY, "") != nil {
+	if r.mountAt("sysfs", "/sys", plain|unix.MS_RDONLY, "") != nil || c.Cgroups == 0 {
 		return
 	}
-	if c.Unified && c.Cgroups > 0 {
-		// A runtime that does not see its limit takes the machine's memory for it.
-		_ = r.mountAt("cgroup2", "/sys/fs/cgroup", plain|unix.MS_RDONLY, "")
+	// A runtime that does not see its limit takes the machine's memory for it.
+	if c.Unified {
+		_ = r.mountAt("cgroup2", cgroups, plain|unix.MS_RDONLY, "")
+		return
 	}
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil || r.mountAt("tmpfs", cgroups, plain, "mode=755") != nil {
+		return
+	}
+	for _, controllers := range hierarchies(string(text)) {
+		_ = r.mountAt("cgroup", path.Join(cgroups, controllers), plain|unix.MS_RDONLY, controllers)
+	}
+	_ = r.readOnly(cgroups)
+}
+
+const cgroups = "/sys/fs/cgroup"
+
+// sizing are the controllers of version 1 that programs read; Java wants all of
+// them, or believes none.
+var sizing = []string{"memory", "cpu", "cpuacct", "cpuset"}
+
+// hierarchies are those of version 1 with such a controller, as /proc/PID/cgroup
+// lists them: "4:cpu,cpuacct:/docker/1f".
+func hierarchies(text string) (all []string) {
+	for line := range strings.Lines(text) {
+		fields := strings.SplitN(line, ":", 3)
+		if len(fields) == 3 && slices.ContainsFunc(strings.Split(fields[1], ","), func(c string) bool { return slices.Contains(sizing, c) }) {
+			all = append(all, fields[1])
+		}
+	}
+	return all
 }
 
 // The settings of a network that are not the kernel's defaults.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -67,5 +68,14 @@ func TestChown(t *testing.T) {
 		if err := unix.Lstat(filepath.Join(dir, name), &info); err != nil || info.Uid != want[0] || info.Gid != want[1] {
 			t.Errorf("%s belongs to %d:%d, %v; want %v", name, info.Uid, info.Gid, err, want)
 		}
+	}
+}
+
+// TestHierarchies: of version 1, only what programs size themselves by.
+func TestHierarchies(t *testing.T) {
+	t.Parallel()
+	text := "12:name=systemd:/\n11:pids:/a:b\n4:memory:/docker/1f\n3:cpu,cpuacct:/docker/1f\n2:cpuset:/\n1:blkio:/\n0::/init.scope\n"
+	if got, want := hierarchies(text), []string{"memory", "cpu,cpuacct", "cpuset"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

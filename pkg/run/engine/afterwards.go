@@ -5,28 +5,22 @@ import (
 	"time"
 
 	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/run"
 )
-
-// stopPatience is how long the first process may do nothing at all after a
-// stop signal before it counts as deaf to it. A server that stops gracefully
-// closes its listener or writes to its log at once.
-const stopPatience = 3 * time.Second
 
 // afterwards looks at what has nothing to do with the platform's health
 // check, after that was answered: what is seen here is no part of the run.
 func (s *session) afterwards(ctx context.Context, seen facts.Run) (facts.Run, error) {
-	signals, answered := seen.LastSignals()
-	spec := s.target.spec
-	if spec.Brief || spec.Wrapped || !answered {
-		return seen, nil
-	}
 	config := s.target.image.facts.Config
-	if argv := config.CheckArgv(); argv != nil {
-		seen.Healthcheck = s.healthcheck(ctx, config, argv, &seen)
+	check, signal, number := s.target.spec.Afterwards(config, &seen)
+	if check != nil {
+		seen.Healthcheck = s.healthcheck(ctx, config, check, &seen)
 	}
-	name, number := config.Stopping()
-	if number != 0 && signals.Heeds(number) == facts.Unknown {
-		seen.StopTry = s.tryStop(ctx, name)
+	if number != 0 {
+		seen.StopTry = s.tryStop(ctx, signal)
+	}
+	if check == nil && number == 0 {
+		return seen, nil
 	}
 	return seen, context.Cause(ctx)
 }
@@ -38,7 +32,7 @@ func (s *session) tryStop(ctx context.Context, signal string) *facts.StopTry {
 	if err := s.target.image.engine.api.kill(ctx, s.id, signal); err != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, stopPatience)
+	ctx, cancel := context.WithTimeout(ctx, run.StopPatience)
 	defer cancel()
 	moved := s.moves(ctx)
 	if !moved && ctx.Err() != context.DeadlineExceeded {
@@ -66,14 +60,7 @@ func (s *session) moves(ctx context.Context) bool {
 // stirs reports whether a piece of output shows that the program did something.
 func (s *session) stirs(c chunk) bool {
 	log, events := s.split(c)
-	for _, e := range events {
-		switch e.Kind {
-		case facts.EventBeat, facts.EventAnswer, facts.EventSignals:
-		default:
-			return true
-		}
-	}
-	return len(log) > 0 || len(c.data) == 0 && c.stream == "stdout"
+	return run.Stirs(events) || len(log) > 0 || len(c.data) == 0 && c.stream == "stdout"
 }
 
 // idle reads the program's output for as long as something else takes: a

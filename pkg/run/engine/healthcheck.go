@@ -9,28 +9,15 @@ import (
 	"time"
 
 	"github.com/imglint/imglint/pkg/facts"
-)
-
-const (
-	// checkPatience bounds all tries of an image's HEALTHCHECK, whose own
-	// timeout may be longer.
-	checkPatience = 10 * time.Second
-	// dockerTimeout is what Docker gives one try of a HEALTHCHECK without --timeout.
-	dockerTimeout = 30 * time.Second
-	// checkTries and checkPause: a container is unhealthy after three failures
-	// in a row, by default.
-	checkTries = 3
-	checkPause = 500 * time.Millisecond
-	// checkOutput is kept of what a try prints.
-	checkOutput = 2048
+	"github.com/imglint/imglint/pkg/run"
 )
 
 // healthcheck runs the image's HEALTHCHECK as Docker would: in the container,
 // as its user, with its environment and directory. The last try counts. It is
 // nil when there is nothing to tell; what kept it is noted in the run.
 func (s *session) healthcheck(ctx context.Context, config facts.Config, argv []string, seen *facts.Run) *facts.CheckResult {
-	timeout := cmp.Or(config.Healthcheck.Timeout.Duration(), dockerTimeout)
-	ctx, cancel := context.WithTimeout(ctx, checkPatience)
+	timeout := cmp.Or(config.Healthcheck.Timeout.Duration(), run.CheckTimeout)
+	ctx, cancel := context.WithTimeout(ctx, run.CheckPatience)
 	defer cancel()
 	var result *facts.CheckResult
 	var err error
@@ -54,14 +41,14 @@ func (s *session) healthcheck(ctx context.Context, config facts.Config, argv []s
 
 // check tries until one try succeeds.
 func (a *api) check(ctx context.Context, id string, argv []string, timeout time.Duration) (result *facts.CheckResult, err error) {
-	pause := time.NewTicker(checkPause)
+	pause := time.NewTicker(run.CheckPause)
 	defer pause.Stop()
 	for try := 1; ; try++ {
 		next, err := a.checkOnce(ctx, id, argv, timeout)
 		if err != nil && result != nil {
 			return result, nil // of the try before
 		}
-		if result = next; err != nil || result.Code == 0 || result.TimedOut || absent(result.Code) || try == checkTries {
+		if result = next; err != nil || run.Settled(result, try) {
 			return result, err
 		}
 		select {
@@ -71,10 +58,6 @@ func (a *api) check(ctx context.Context, id string, argv []string, timeout time.
 		}
 	}
 }
-
-// absent reports whether the status says that the program was not found or
-// could not be executed, which another try does not change.
-func absent(code int) bool { return code == 126 || code == 127 }
 
 func (a *api) checkOnce(ctx context.Context, id string, argv []string, timeout time.Duration) (*facts.CheckResult, error) {
 	limited, cancel := context.WithTimeout(ctx, timeout)
@@ -87,11 +70,11 @@ func (a *api) checkOnce(ctx context.Context, id string, argv []string, timeout t
 	defer conn.Close()
 	stop := context.AfterFunc(limited, conn.Close)
 	defer stop()
-	output := &tail{room: checkOutput}
+	output := &tail{room: run.CheckOutput}
 	_ = demultiplex(conn, output, output) // an early end shows by its status
 	result := &facts.CheckResult{Output: output.String(), Took: facts.ToMillis(time.Since(begun))}
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("it did not end within %s", checkPatience)
+		return nil, fmt.Errorf("it did not end within %s", run.CheckPatience)
 	}
 	if limited.Err() != nil {
 		result.Code, result.TimedOut = -1, true

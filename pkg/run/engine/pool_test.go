@@ -116,7 +116,7 @@ func TestCellEndedBySomebodyElse(t *testing.T) {
 // that does not see it gets a copy.
 func TestSharedProbe(t *testing.T) {
 	t.Parallel()
-	noBinds := func(q request) bool { return strings.Contains(string(q.body), `"Type":"bind"`) }
+	noBinds := func(q request) bool { return strings.Contains(string(q.Body), `"Type":"bind"`) }
 	for name, refuse := range map[string][]func(request) bool{"mounted": nil, "refused": {noBinds}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/imglint/imglint/pkg/run/engine/enginetest"
 )
 
 // forward lets the engine of this machine be reached over TCP, as one of
@@ -24,22 +25,7 @@ func forward(t *testing.T, host string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			near, err := l.Accept()
-			if err != nil {
-				return
-			}
-			far, err := net.Dial("unix", socket)
-			if err != nil {
-				near.Close()
-				continue
-			}
-			go func() { defer far.Close(); _, _ = io.Copy(far, near) }()
-			go func() { defer near.Close(); _, _ = io.Copy(near, far) }()
-		}
-	}()
+	enginetest.Forward(t, l, socket)
 	return "tcp://" + l.Addr().String()
 }
 

@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"io"
 	"math/big"
 	"net"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/run/engine/enginetest"
 )
 
 // authority signs certificates of a test's own.
@@ -71,25 +71,7 @@ func secured(t *testing.T, ca *authority) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			near, err := l.Accept()
-			if err != nil {
-				return
-			}
-			far, err := net.Dial("unix", upstream)
-			if err != nil {
-				near.Close()
-				continue
-			}
-			go func() {
-				_, _ = io.Copy(far, near)
-				_ = far.(*net.UnixConn).CloseWrite()
-			}()
-			go func() { defer near.Close(); defer far.Close(); _, _ = io.Copy(near, far) }()
-		}
-	}()
+	enginetest.Forward(t, l, upstream)
 	return "tcp://" + l.Addr().String()
 }
 

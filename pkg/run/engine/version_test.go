@@ -1,39 +1,25 @@
 package engine
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/run/engine/enginetest"
 )
 
 // aged is the engine behind one that offers an API of a version at most.
 func aged(t *testing.T, version string) string {
 	t.Helper()
-	upstream, path := socketPath(t), filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "engine"})
-	proxy.FlushInterval = -1
-	proxy.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", upstream)
-	}}
-	proxy.ModifyResponse = func(r *http.Response) error {
-		r.Header.Set("Api-Version", version)
-		return nil
-	}
-	server := &http.Server{Handler: proxy}
-	go func() { _ = server.Serve(l) }()
-	t.Cleanup(func() { server.Close() })
-	return "unix://" + path
+	return enginetest.Behind(t, socketPath(t), func(engine *httputil.ReverseProxy) http.Handler {
+		engine.ModifyResponse = func(r *http.Response) error {
+			r.Header.Set("Api-Version", version)
+			return nil
+		}
+		return engine
+	})
 }
 
 // TestOldVersions: with an API before 1.30 every image seemed to end at once.

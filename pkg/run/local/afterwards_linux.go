@@ -9,33 +9,21 @@ import (
 
 	"github.com/imglint/imglint/pkg/facts"
 	"github.com/imglint/imglint/pkg/probe/cage"
-)
-
-// These are an engine's runner's own; see there.
-const (
-	stopPatience  = 3 * time.Second
-	checkPatience = 10 * time.Second
-	dockerTimeout = 30 * time.Second
-	checkTries    = 3
-	checkPause    = 500 * time.Millisecond
-	checkOutput   = 2048
+	"github.com/imglint/imglint/pkg/run"
 )
 
 // afterwards looks at what has nothing to do with the platform's health
 // check, after that was answered: what is seen here is no part of the run.
 func (s *session) afterwards(ctx context.Context, seen facts.Run) (facts.Run, error) {
-	signals, answered := seen.LastSignals()
-	spec := s.target.spec
-	if spec.Brief || spec.Wrapped || !answered {
+	check, signal, number := s.target.spec.Afterwards(s.target.image.facts.Config, &seen)
+	if check != nil {
+		s.healthcheck(ctx, check, &seen)
+	}
+	if number != 0 {
+		seen.StopTry = s.tryStop(ctx, signal, number)
+	}
+	if check == nil && number == 0 {
 		return seen, nil
-	}
-	config := s.target.image.facts.Config
-	if argv := config.CheckArgv(); argv != nil {
-		s.healthcheck(ctx, argv, &seen)
-	}
-	name, number := config.Stopping()
-	if number != 0 && signals.Heeds(number) == facts.Unknown {
-		seen.StopTry = s.tryStop(ctx, name, number)
 	}
 	return seen, context.Cause(ctx)
 }
@@ -43,10 +31,10 @@ func (s *session) afterwards(ctx context.Context, seen facts.Run) (facts.Run, er
 // healthcheck runs the image's HEALTHCHECK as Docker would, until a try
 // succeeds; the last one counts. What keeps it is noted in the run.
 func (s *session) healthcheck(ctx context.Context, argv []string, seen *facts.Run) {
-	ctx, cancel := context.WithTimeout(ctx, checkPatience)
+	ctx, cancel := context.WithTimeout(ctx, run.CheckPatience)
 	defer cancel()
-	check := cage.Check{Argv: argv, Output: checkOutput,
-		Timeout: cmp.Or(s.target.image.facts.Config.Healthcheck.Timeout.Duration(), dockerTimeout)}
+	check := cage.Check{Argv: argv, Output: run.CheckOutput,
+		Timeout: cmp.Or(s.target.image.facts.Config.Healthcheck.Timeout.Duration(), run.CheckTimeout)}
 	for try := 1; ; try++ {
 		begun := s.now()
 		done, err := s.check(ctx, check)
@@ -63,11 +51,7 @@ func (s *session) healthcheck(ctx context.Context, argv []string, seen *facts.Ru
 			r.Code = -1
 		}
 		seen.Healthcheck = r
-		absent := r.Code == 126 || r.Code == 127 // another try does not change that
-		if r.Code == 0 || r.TimedOut || absent || try == checkTries {
-			return
-		}
-		if !s.pause(ctx, checkPause) {
+		if run.Settled(r, try) || !s.pause(ctx, run.CheckPause) {
 			return
 		}
 	}
@@ -93,7 +77,7 @@ func (s *session) check(ctx context.Context, c cage.Check) (cage.Checked, error)
 				return *r.Checked, nil
 			}
 		case <-ctx.Done():
-			return cage.Checked{}, fmt.Errorf("it did not end within %s", checkPatience)
+			return cage.Checked{}, fmt.Errorf("it did not end within %s", run.CheckPatience)
 		}
 	}
 }
@@ -125,7 +109,7 @@ func (s *session) tryStop(ctx context.Context, name string, number int) *facts.S
 	if err := cage.Tell(s.keeper.control, cage.Order{Signal: number}); err != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, stopPatience)
+	ctx, cancel := context.WithTimeout(ctx, run.StopPatience)
 	defer cancel()
 	moved := s.moves(ctx)
 	if !moved && ctx.Err() != context.DeadlineExceeded {
@@ -158,12 +142,5 @@ func (s *session) stirs(c chunk) bool {
 		return len(c.data) > 0
 	}
 	log, events := s.decoder.Feed(c.data)
-	for _, e := range events {
-		switch e.Kind {
-		case facts.EventBeat, facts.EventAnswer, facts.EventSignals:
-		default:
-			return true
-		}
-	}
-	return len(log) > 0 || len(c.data) == 0
+	return run.Stirs(events) || len(log) > 0 || len(c.data) == 0
 }

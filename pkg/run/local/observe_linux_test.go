@@ -1,6 +1,7 @@
 package local
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -199,6 +200,21 @@ func TestObserveDaemon(t *testing.T) {
 		}
 		if s := wrapped.Survivors[i]; s.SID != s.PID || s.Alive <= 0 {
 			t.Errorf("survivor %+v, want a session of its own", s)
+		}
+	})
+}
+
+// TestObserveShowsLimit: a runtime that does not see its limit takes the
+// machine's memory for it, and is killed for what it takes then.
+func TestObserveShowsLimit(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *Runner) {
+		seen := observe(t, open(t, r, facts.Config{}), func(s *run.Spec) { s.Limits.Memory = 32 << 20 }, "/app", "limit")
+		if strings.Contains(seen.Doubt, "the memory limit is not set") {
+			t.Skip(seen.Doubt)
+		}
+		if got, want := text(seen.Log), fmt.Sprintf("limit %d", 32<<20); got != want {
+			t.Errorf("the program sees %q, want %q", got, want)
 		}
 	})
 }

@@ -37,6 +37,12 @@ func main() {
 		daemonize(args[0])
 	case "eat":
 		eat()
+	case "limit": // of its memory, as runtimes look for it
+		for _, name := range []string{"memory.max", "memory/memory.limit_in_bytes"} {
+			if text, err := os.ReadFile("/sys/fs/cgroup/" + name); err == nil {
+				fmt.Printf("limit %s", text)
+			}
+		}
 	case "flood": // LINES ADDRESS
 		n, _ := strconv.Atoi(args[0])
 		for i := range n {
