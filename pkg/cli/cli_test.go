@@ -32,9 +32,11 @@ const noEngine = "unix:///nonexistent/imglint-test.sock"
 func TestWrongUsage(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	badEnv := filepath.Join(dir, "env")
-	if err := os.WriteFile(badEnv, []byte("# fine\nA=1\nnot a pair=\n"), 0o600); err != nil {
-		t.Fatal(err)
+	badEnv, longEnv := filepath.Join(dir, "env"), filepath.Join(dir, "long")
+	for name, text := range map[string]string{badEnv: "# fine\nA=1\nnot a pair=\n", longEnv: "A=1\nB=" + strings.Repeat("x", 200_000)} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, c := range map[string]struct {
 		args []string
@@ -72,6 +74,7 @@ func TestWrongUsage(t *testing.T) {
 		"window word":      {[]string{"--boot-window", "soon", "app"}, `invalid argument "soon" for "--boot-window"`},
 		"env":              {[]string{"-e", "=x", "app"}, `imglint: --env "=x": not KEY=VALUE` + "\n"},
 		"env file line":    {[]string{"--env-file", badEnv, "app"}, "env:3: not KEY=VALUE"},
+		"env file long":    {[]string{"--env-file", longEnv, "app"}, "long:2: the line is longer than the 128 KiB that a variable can have"},
 		"env file missing": {[]string{"--env-file", filepath.Join(dir, "nope"), "app"}, "no such file or directory"},
 		"dockerfile":       {[]string{"--dockerfile", filepath.Join(dir, "nope"), "app"}, "imglint: --dockerfile: open "},
 		"a directory":      {[]string{dir}, "holds neither a Dockerfile nor an image"},

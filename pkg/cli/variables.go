@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -44,6 +45,9 @@ func (f *flags) environment(getenv func(string) string) ([]string, error) {
 	return env, nil
 }
 
+// longestVariable is Linux's: KEY=VALUE with its end has 32 pages at the most.
+const longestVariable = 128 << 10
+
 func readEnvFile(name string, getenv func(string) string) ([]string, error) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -52,7 +56,9 @@ func readEnvFile(name string, getenv func(string) string) ([]string, error) {
 	defer file.Close()
 	var env []string
 	scanner := bufio.NewScanner(file)
-	for n := 1; scanner.Scan(); n++ {
+	scanner.Buffer(nil, longestVariable)
+	n := 1
+	for ; scanner.Scan(); n++ {
 		line := strings.TrimLeft(scanner.Text(), " \t")
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
@@ -63,7 +69,9 @@ func readEnvFile(name string, getenv func(string) string) ([]string, error) {
 		}
 		env = append(env, pair...)
 	}
-	if err := scanner.Err(); err != nil {
+	if err := scanner.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return nil, usage("--env-file %s:%d: the line is longer than the %d KiB that a variable can have; put what it holds into a file and give that with --volume", name, n, longestVariable>>10)
+	} else if err != nil {
 		return nil, usage("--env-file %s: %w", name, err)
 	}
 	return env, nil
