@@ -333,7 +333,7 @@ func TestObserverKilled(t *testing.T) {
 	if status != ExitUnable || errs != "" {
 		t.Errorf("exit status %d, said %q", status, errs)
 	}
-	for _, want := range []string{"UNKNOWN", "not checked: what it does when it runs: the observation ended early", "no findings"} {
+	for _, want := range []string{"UNKNOWN", "not checked: what it does when it runs: what imglint watches from inside the container fell silent", "no findings"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("printed %q, want %q in it", out, want)
 		}

@@ -24,7 +24,7 @@ import (
 )
 
 // parallelRuns is how many fixtures are built and run at once.
-const parallelRuns = 3
+const parallelRuns = 4
 
 // TestConfirm builds every fixture, runs it for real and compares what
 // imglint says with want and what it saw with the recorded facts. Both runners
@@ -279,7 +279,9 @@ func sketch(r *facts.Run) []string {
 		last["exit"] = fmt.Sprintf("exit %d %s oom=%t %s", r.Exit.Code, r.Exit.Signal, r.Exit.OOM, r.Exit.Refused)
 	}
 	last["stop"] = "stopped " + string(r.Stopped)
-	if r.Stopped == facts.StopProof { // how many tries fit in a short window is chance
+	// How many tries fit in a short window is chance, and whether what boots works
+	// into its second second, from which on it is quiet.
+	if r.Stopped == facts.StopProof || r.Stopped == facts.StopQuiet {
 		last["stop"] = "stopped " + string(facts.StopWindow)
 	}
 	return slices.Sorted(maps.Values(last))
