@@ -110,8 +110,8 @@ type wait struct {
 // waitsAtStart finds out what a container waits for in which nothing listens
 // and, since it first asked, nothing was started but sleeps and the same again.
 func waitsAtStart(p *rule.Pass) (w wait, ok bool) {
-	if p.Run.Exit != nil || len(tcp(p)) > 0 {
-		return w, false
+	if p.Run.Exit != nil || len(tcp(p)) > 0 || path.Base(p.Launch.Command.Name()) == "sleep" {
+		return w, false // what sleeps in the end is not told from what waits
 	}
 	read, scripted := waitsFirst(&p.Launch)
 	before := map[string]bool{commandLine(p.Run.Argv): true}

@@ -1,10 +1,12 @@
 package rules
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/imglint/imglint/pkg/facts"
+	"github.com/imglint/imglint/pkg/rule"
 )
 
 func TestAwaited(t *testing.T) {
@@ -88,6 +90,55 @@ func TestKillsBooting(t *testing.T) {
 	for _, tt := range tests {
 		if got := (Signs{}).KillsBooting(tt.line, tt.p); got != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.line, got, tt.want)
+		}
+	}
+}
+
+// TestWaitsAtStart: a container waits for a service when, since it first asked,
+// nothing else was started.
+func TestWaitsAtStart(t *testing.T) {
+	t.Parallel()
+	ran := func(commands ...string) (events []facts.Event) {
+		for i, c := range commands {
+			events = append(events, facts.Event{T: facts.Millis(i), Kind: facts.EventProcess, Process: &facts.Process{PID: i + 1, Argv: strings.Fields(c)}})
+		}
+		return events
+	}
+	words := func(line string) (argv []facts.Word) {
+		for _, w := range strings.Fields(line) {
+			argv = append(argv, facts.Word{Text: w, Known: true})
+		}
+		return argv
+	}
+	loop := facts.Command{Argv: []facts.Word{{Text: "until nc -z db 5432; do sleep 1; done"}}, Runs: []facts.Command{{Argv: words("nc -z db 5432")}, {Argv: words("sleep 1")}}}
+	shell := facts.Command{Argv: []facts.Word{{Text: `until </dev/tcp/"${DB}"/5432; do sleep 1; done`}}, Env: []string{"DB=db"}}
+	listens := facts.Event{Kind: facts.EventListening, Socket: &facts.Socket{Network: "tcp", Addr: netip.MustParseAddr("0.0.0.0"), Port: 9000}}
+	tests := []struct {
+		name   string
+		events []facts.Event
+		before []facts.Command
+		then   string // the last command
+		exit   *facts.Exit
+		want   string
+	}{
+		{"asks and sleeps", ran("sh start.sh", "nc -z db 5432", "sleep 1", "nc -z db 5432", "sleep 1"), nil, "httpd -f", nil, "db 5432"},
+		{"works first", ran("sh start.sh", "migrate", "nc -z db 5432", "sleep 1"), nil, "httpd -f", nil, "db 5432"},
+		{"forks the shell", ran("sh start.sh", "nc -z db 5432", "sh start.sh", "sleep 1"), nil, "httpd -f", nil, "db 5432"},
+		{"goes on", ran("sh start.sh", "nc -z db 5432", "sleep 1", "httpd -f"), nil, "httpd -f", nil, ""},
+		{"listens", append(ran("sh start.sh", "nc -z db 5432", "sleep 1"), listens), nil, "httpd -f", nil, ""},
+		{"has ended", ran("sh start.sh", "nc -z db 5432"), nil, "httpd -f", &facts.Exit{Code: 1}, ""},
+		{"asks itself", ran("sh start.sh", "nc -z localhost 9000", "sleep 1"), nil, "httpd -f", nil, ""},
+		{"asks unseen", ran("sh start.sh", "sleep 1", "sleep 1"), []facts.Command{loop}, "httpd -f", nil, "db 5432"},
+		{"asks in the shell", ran("bash start.sh", "sleep 1", "sleep 1"), []facts.Command{shell}, "httpd -f", nil, "db 5432"},
+		{"only sleeps", ran("sh start.sh", "sleep 1", "sleep 1"), nil, "httpd -f", nil, ""},
+		{"sleeps in the end", ran("sh start.sh", "sleep 1", "sleep infinity"), []facts.Command{loop}, "sleep infinity", nil, ""},
+	}
+	for _, tt := range tests {
+		f := &facts.Facts{Run: &facts.Run{Argv: []string{"sh", "start.sh"}, Events: tt.events, Exit: tt.exit}}
+		f.Launch.Before, f.Launch.Command.Argv = tt.before, words(tt.then)
+		w, ok := waitsAtStart(&rule.Pass{Facts: f})
+		if got := strings.TrimSpace(w.host + " " + w.port); got != tt.want || ok != (tt.want != "") {
+			t.Errorf("%s: waits for %q, %v, want %q", tt.name, got, ok, tt.want)
 		}
 	}
 }
