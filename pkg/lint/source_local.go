@@ -34,10 +34,10 @@ func Classify(name string) (Argument, error) {
 	info, err := os.Stat(name)
 	switch {
 	case err != nil:
-		if file, one := nameIn(name); one != "" && file != name {
+		if _, one := nameIn(name); one != "" || isPath(name) {
 			return ArgumentStored, nil
 		}
-		return ArgumentReference, nil // a wrong path is a wrong reference too
+		return ArgumentReference, nil
 	case info.IsDir() && name != "." && name != ".." && !strings.ContainsAny(name, `/\`):
 		return ArgumentReference, nil
 	}
@@ -54,6 +54,25 @@ func Classify(name string) (Argument, error) {
 		return 0, fmt.Errorf("%s holds neither a Dockerfile nor an image (an OCI layout); name the Dockerfile, or an image", name)
 	}
 	return ArgumentDockerfile, nil
+}
+
+// isPath reports whether a name is a file's: no image's begins so.
+func isPath(name string) bool {
+	return filepath.IsAbs(name) || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~")
+}
+
+// absent says what is wrong with the path of an image that is not there, or is
+// not one.
+func absent(name string) error {
+	for i, r := range name {
+		if r != ':' {
+			continue
+		}
+		if _, err := os.Stat(name[:i]); err == nil {
+			return fmt.Errorf("%s holds no image (an archive, or an OCI layout)", name[:i])
+		}
+	}
+	return fmt.Errorf("there is no file or directory %s", name)
 }
 
 // nameIn splits FILE:NAME, one of several images of an archive or a layout. A
@@ -94,8 +113,11 @@ func (s storage) Open(ctx context.Context, name string) (Image, error) {
 		return nil, ErrNoImage // not this source's
 	}
 	o := s.reading.options()
-	file, name := nameIn(name)
-	o.Name = name
+	file, one := nameIn(name)
+	if _, err := os.Stat(file); err != nil {
+		return nil, absent(name)
+	}
+	o.Name = one
 	img, err := image.Local(ctx, file, o)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func TestClassify(t *testing.T) {
 	})
 	for name, want := range map[string]Argument{
 		filepath.Join(dir, "with"): ArgumentDockerfile, filepath.Join(dir, "Containerfile"): ArgumentDockerfile, filepath.Join(dir, "layout"): ArgumentStored,
-		filepath.Join(dir, "image"): ArgumentStored, filepath.Join(dir, "none"): ArgumentReference, "testdata-of-nobody": ArgumentReference, "myapp:latest": ArgumentReference, "-": ArgumentStored,
+		filepath.Join(dir, "image"): ArgumentStored, filepath.Join(dir, "none"): ArgumentStored, "./none": ArgumentStored, "testdata-of-nobody": ArgumentReference, "myapp:latest": ArgumentReference, "-": ArgumentStored,
 	} {
 		if got, err := Classify(name); got != want || err != nil {
 			t.Errorf("%s: %d, %v; want %d", name, got, err, want)
@@ -37,6 +37,19 @@ func TestClassify(t *testing.T) {
 	}
 	if _, err := Classify(filepath.Join(dir, "without")); err == nil || !strings.Contains(err.Error(), "neither a Dockerfile nor an image") {
 		t.Errorf("a directory with neither: %v", err)
+	}
+}
+
+// TestAbsent: a path that leads nowhere is not looked for in registries.
+func TestAbsent(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{"empty.tar": ""})
+	for name, want := range map[string]string{
+		"none.tar": "there is no file or directory ", "none.tar:app": "there is no file or directory ", "empty.tar:app": "empty.tar holds no image",
+	} {
+		if _, err := FromStorage(nil, Reading{}).Open(t.Context(), filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
 	}
 }
 
