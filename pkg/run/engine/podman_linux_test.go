@@ -109,7 +109,8 @@ func (p *podman) remove(t *testing.T) {
 	}
 	groups, _ := filepath.Glob("/sys/fs/cgroup/*/libpod_parent")
 	for _, group := range append(groups, "/sys/fs/cgroup/libpod_parent") {
-		_ = os.Remove(group) // which fails while another Podman uses it
+		_ = os.Remove(filepath.Join(group, "conmon")) // which fail while another Podman uses them
+		_ = os.Remove(group)
 	}
 }
 
