@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,6 +65,7 @@ func startPodman(t *testing.T) *podman {
 		_, _ = p.command("rm", "--all", "--force", "--time", "0").CombinedOutput()
 		_ = service.Process.Kill()
 		<-ended
+		p.reap()
 		p.remove(t)
 	})
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -95,6 +97,29 @@ func (p *podman) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("podman", append(own, args...)...)
 	cmd.Env = append(os.Environ(), "CONTAINERS_CONF="+p.dir+"/containers.conf")
 	return cmd
+}
+
+// reap ends what watched commands inside containers: for five minutes after
+// their end it waits for somebody to ask how they ended.
+func (p *podman) reap() {
+	for range 50 {
+		left := false
+		files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, file := range files {
+			text, _ := os.ReadFile(file)
+			if words := strings.Split(string(text), "\x00"); filepath.Base(words[0]) != "conmon" || !strings.Contains(string(text), p.dir+"/") {
+				continue
+			}
+			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+				left = true
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		if !left {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 func (p *podman) remove(t *testing.T) {
