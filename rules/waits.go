@@ -134,7 +134,8 @@ func waitsAtStart(p *rule.Pass) (w wait, ok bool) {
 		case !ok:
 			before[line] = true
 		case !asks && !before[line] && path.Base(argv[0]) != "sleep":
-			return wait{}, false
+			// It went on; what sleeps from now on need not be the script.
+			w, ok, scripted, before[line] = wait{}, false, false, true
 		}
 	}
 	if ok && w.place == (finding.Place{}) {

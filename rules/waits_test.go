@@ -125,6 +125,8 @@ func TestWaitsAtStart(t *testing.T) {
 		{"works first", ran("sh start.sh", "migrate", "nc -z db 5432", "sleep 1"), nil, "httpd -f", nil, "db 5432"},
 		{"forks the shell", ran("sh start.sh", "nc -z db 5432", "sh start.sh", "sleep 1"), nil, "httpd -f", nil, "db 5432"},
 		{"goes on", ran("sh start.sh", "nc -z db 5432", "sleep 1", "httpd -f"), nil, "httpd -f", nil, ""},
+		{"goes on, and asks for another", ran("sh start.sh", "nc -z db 5432", "sleep 1", "migrate", "nc -z cache 6379", "sleep 1"), nil, "httpd -f", nil, "cache 6379"},
+		{"goes on, and sleeps", ran("sh start.sh", "sleep 1", "worker", "sleep 1"), []facts.Command{loop}, "httpd -f", nil, ""},
 		{"listens", append(ran("sh start.sh", "nc -z db 5432", "sleep 1"), listens), nil, "httpd -f", nil, ""},
 		{"has ended", ran("sh start.sh", "nc -z db 5432"), nil, "httpd -f", &facts.Exit{Code: 1}, ""},
 		{"asks itself", ran("sh start.sh", "nc -z localhost 9000", "sleep 1"), nil, "httpd -f", nil, ""},

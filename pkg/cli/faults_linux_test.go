@@ -31,20 +31,28 @@ func idle(t *testing.T) string {
 	return build(t, "idle", "EXPOSE 8000", `CMD ["sleep", "600"]`)
 }
 
+// stopTries are twenty with Ctrl-C, three with SIGTERM, three with the end of
+// the terminal.
+const stopTries = 26
+
+func stopSignal(n int) syscall.Signal {
+	switch {
+	case n >= 23:
+		return syscall.SIGHUP
+	case n >= 20:
+		return syscall.SIGTERM
+	}
+	return syscall.SIGINT
+}
+
 // TestInterruptedAtAnyMoment: wherever Ctrl-C comes, a SIGTERM or the end of the
 // terminal, the status says that nothing was checked, and nothing is left.
 func TestInterruptedAtAnyMoment(t *testing.T) {
 	ref, temp := idle(t), t.TempDir()
 	e := startEngine(t, ref)
 	random := rand.New(rand.NewPCG(1, 2))
-	for n := range 26 {
-		signal := syscall.SIGINT
-		switch {
-		case n >= 23:
-			signal = syscall.SIGHUP
-		case n >= 20:
-			signal = syscall.SIGTERM
-		}
+	for n := range stopTries {
+		signal := stopSignal(n)
 		after := time.Duration(20+random.IntN(2500)) * time.Millisecond
 		cmd, out := e.imglint(t, temp, "--runner", "docker", ref)
 		if err := cmd.Start(); err != nil {

@@ -48,14 +48,8 @@ func TestLocalStoppedAtAnyMoment(t *testing.T) {
 	m := machineOf(t)
 	m.warm(t, here(servingArchive(t, 0))...)
 	random := rand.New(rand.NewPCG(5, 6))
-	for n := range 26 {
-		signal := syscall.SIGINT
-		switch {
-		case n >= 23:
-			signal = syscall.SIGHUP
-		case n >= 20:
-			signal = syscall.SIGTERM
-		}
+	for n := range stopTries {
+		signal := stopSignal(n)
 		after := time.Duration(5+random.IntN(900)) * time.Millisecond
 		if n%2 == 0 {
 			removeAll(t, m.cache)

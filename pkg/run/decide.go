@@ -91,12 +91,14 @@ func (d *Decider) Event(e facts.Event) {
 	switch e.Kind {
 	case facts.EventListening:
 		d.open = append(d.open, *e.Socket)
-		d.sockets, d.stuck.novel = e.T, e.T
+		d.sockets = e.T
+		d.stuck.moved(e.T, true)
 	case facts.EventClosed:
 		d.open = slices.DeleteFunc(d.open, func(s facts.Socket) bool {
 			return s.Inode == e.Socket.Inode && s.Address() == e.Socket.Address()
 		})
-		d.sockets, d.stuck.novel = e.T, e.T
+		d.sockets = e.T
+		d.stuck.moved(e.T, true)
 	case facts.EventProcess:
 		d.process(*e.Process)
 		d.processes = e.T
@@ -121,7 +123,10 @@ func (d *Decider) Event(e facts.Event) {
 func busy(e facts.Event) bool { return e.Kind == facts.EventBeat && e.CPU >= busyCPU }
 
 // Work tells the decider that the program was busy.
-func (d *Decider) Work(t facts.Millis) { d.worked, d.stuck.novel = t, t }
+func (d *Decider) Work(t facts.Millis) {
+	d.worked = t
+	d.stuck.moved(t, true)
+}
 
 // Log tells the decider that the program wrote a line.
 func (d *Decider) Log(t facts.Millis, text string) {

@@ -2,6 +2,7 @@ package run
 
 import (
 	"hash/fnv"
+	"path"
 	"strings"
 	"time"
 
@@ -40,7 +41,8 @@ type stuck struct {
 	signs Signs // nil: nothing tells
 	seen  map[uint64]bool
 	novel facts.Millis // when something last happened that had not happened before
-	waits facts.Millis // the first sign of waiting; never: none
+	waits facts.Millis // the first sign of waiting since then; never: none
+	went  bool         // a command was started after such a sign: what sleeps now is another's
 
 	kills     int // workers in a row
 	firstKill facts.Millis
@@ -56,12 +58,14 @@ func (s *stuck) line(t facts.Millis, text string) {
 	if s.signs == nil {
 		return
 	}
-	s.happened(t, "log "+text)
+	isNew := s.isNew("log " + text)
 	switch s.signs.Line(text) {
 	case SignWaits:
-		s.waits = min(s.waits, t)
+		s.wait(t, isNew)
 	case SignKilled:
 		s.killed(t)
+	default:
+		s.moved(t, isNew)
 	}
 }
 
@@ -70,9 +74,30 @@ func (s *stuck) command(t facts.Millis, argv []string) {
 	if s.signs == nil {
 		return
 	}
-	s.happened(t, "run "+strings.Join(argv, "\x00"))
-	if s.signs.Command(argv) == SignWaits {
-		s.waits = min(s.waits, t)
+	isNew := s.isNew("run " + strings.Join(argv, "\x00"))
+	sleeps := len(argv) > 0 && path.Base(argv[0]) == "sleep"
+	switch {
+	case s.signs.Command(argv) == SignWaits && !(sleeps && s.went):
+		s.wait(t, isNew)
+	case sleeps: // between two tries
+	default:
+		s.went = s.went || isNew && s.waits != never
+		s.moved(t, isNew)
+	}
+}
+
+// wait notes a sign of waiting.
+func (s *stuck) wait(t facts.Millis, isNew bool) {
+	if s.waits == never || isNew {
+		s.waits = t
+	}
+}
+
+// moved notes that something happened; if that is new, whatever was waited for
+// before is behind, unless there is a sign of it again.
+func (s *stuck) moved(t facts.Millis, isNew bool) {
+	if isNew {
+		s.novel, s.waits = max(s.novel, t), never
 	}
 }
 
@@ -80,9 +105,9 @@ func (s *stuck) command(t facts.Millis, argv []string) {
 // is not stuck.
 const maxSeen = 4096
 
-// happened notes something new. Numbers are left out: a loop counts its tries
-// and writes the time.
-func (s *stuck) happened(t facts.Millis, what string) {
+// isNew reports whether something has not happened before. Numbers are left
+// out: a loop counts its tries and writes the time.
+func (s *stuck) isNew(what string) bool {
 	h := fnv.New64a()
 	last := byte(0)
 	for i := range len(what) {
@@ -95,12 +120,12 @@ func (s *stuck) happened(t facts.Millis, what string) {
 		_, _ = h.Write([]byte{c}) // it cannot fail
 		last = c
 	}
-	if sum := h.Sum64(); !s.seen[sum] {
-		s.novel = max(s.novel, t)
-		if len(s.seen) < maxSeen {
-			s.seen[sum] = true
-		}
+	sum := h.Sum64()
+	known := s.seen[sum]
+	if len(s.seen) < maxSeen {
+		s.seen[sum] = true
 	}
+	return !known
 }
 
 // killed counts workers in a row: those that are killed together are one.
